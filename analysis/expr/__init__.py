@@ -1,0 +1,1 @@
+"""The condition language: lexer, Pratt parser and bounded evaluator. Pure."""

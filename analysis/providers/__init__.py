@@ -1,0 +1,1 @@
+"""Metric providers: each turns one configured query into a measurement."""

@@ -1,0 +1,1 @@
+"""Progressive delivery for Kubernetes: observe, plan, apply. ARCHITECTURE.md is the map."""

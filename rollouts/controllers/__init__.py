@@ -1,0 +1,1 @@
+"""Joining the rooms: gather a World, ask the planner, execute the Plan."""

@@ -1,0 +1,1 @@
+"""Clock, ids, HTTP and logging: what the process lends to the rooms that may do I/O."""

@@ -1,0 +1,1 @@
+"""The embedded cluster: an API server and the controllers around it."""
