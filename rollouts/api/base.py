@@ -1,0 +1,75 @@
+"""What every model of our API is made of: the base class and the field types.
+
+Owns how JSON of ``argoproj.io/v1alpha1`` maps to Python here: as in ``analysis.model``, but lists
+are tuples and instants are seconds since the epoch, so that decisions compare and compute with
+them. Refuses to know any particular kind. Used by the other modules of this package.
+"""
+
+from typing import Annotated, Any, TypeAlias
+
+from pydantic import (
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    PlainValidator,
+    StrictBool,
+    StrictInt,
+    StrictStr,
+    WithJsonSchema,
+)
+
+from analysis.model import REQUIRED, FreeObject, FreeValue, Model
+from analysis.times import format_time, parse_time
+
+__all__ = ["REQUIRED", "FreeObject", "FreeValue"]
+
+Obj: TypeAlias = dict[str, Any]
+"""A Kubernetes object as decoded from JSON; read-only by convention."""
+
+
+class ApiModel(Model):
+    """Base of everything users write and of every status we write."""
+
+    # Scalars are strict one by one (below); strict models would refuse a JSON list as a tuple.
+    model_config = ConfigDict(strict=False)
+
+    def to_wire(self) -> Obj:
+        """The JSON form, without the fields that hold their default (Go's ``omitempty``)."""
+        return self.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+
+
+def _instant(value: Any) -> float:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value)
+    epoch = parse_time(value)
+    if epoch is None:
+        raise ValueError("must be a time such as 2026-01-02T03:04:05Z")
+    return epoch
+
+
+Str: TypeAlias = StrictStr
+Bool: TypeAlias = StrictBool
+Int32: TypeAlias = Annotated[
+    StrictInt,
+    Field(ge=-(2**31), le=2**31 - 1),
+    WithJsonSchema({"type": "integer", "format": "int32"}),
+]
+Int64: TypeAlias = Annotated[
+    StrictInt,
+    Field(ge=-(2**63), le=2**63 - 1),
+    WithJsonSchema({"type": "integer", "format": "int64"}),
+]
+IntOrString: TypeAlias = Annotated[
+    StrictInt | StrictStr,
+    WithJsonSchema(
+        {"anyOf": [{"type": "integer"}, {"type": "string"}], "x-kubernetes-int-or-string": True}
+    ),
+]
+Instant: TypeAlias = Annotated[
+    float,
+    PlainValidator(_instant),
+    PlainSerializer(format_time),
+    WithJsonSchema({"type": "string", "format": "date-time"}),
+]
+"""RFC 3339 on the wire, seconds since the epoch here; whole seconds when written."""
+StrMap: TypeAlias = dict[StrictStr, StrictStr]
