@@ -1,0 +1,113 @@
+"""A pod template as the Kubernetes API types would write it in JSON.
+
+Owns the byte-exact serialisation behind the template hash: field order of the API types, omitted
+empties, sorted map keys, escaped ``<>&``. Unknown fields drop out, as they do for any typed client.
+The field tables are data (``podtemplate_fields.json``). Pure; called by ``planner.hashing``.
+"""
+
+import json
+from collections.abc import Mapping
+from functools import cache
+from importlib.resources import files
+from typing import Any, Final, NamedTuple
+
+from rollouts.planner.quantity import canonical
+
+
+class _Field(NamedTuple):
+    name: str
+    type: str
+    options: str
+
+
+_BUILTIN_STRUCTS: Final = {
+    "metav1.LabelSelector": (
+        _Field("matchLabels", "map[string]string", "omitempty"),
+        _Field("matchExpressions", "[]LabelSelectorRequirement", "omitempty"),
+    ),
+    "LabelSelectorRequirement": (
+        _Field("key", "string", ""),
+        _Field("operator", "string", ""),
+        _Field("values", "[]string", "omitempty"),
+    ),
+}
+_ESCAPES: Final = {
+    "<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029",
+}  # fmt: skip
+
+
+@cache
+def _tables() -> tuple[Mapping[str, tuple[_Field, ...]], Mapping[str, str]]:
+    data = json.loads(files("rollouts.planner").joinpath("podtemplate_fields.json").read_text())
+    structs = {
+        name: tuple(_Field(*field) for field in fields) for name, fields in data["structs"].items()
+    }
+    structs["metav1.ObjectMeta"] = structs["ObjectMeta"]
+    return {**_BUILTIN_STRUCTS, **structs}, data["aliases"]
+
+
+def encode(value: Any, type_name: str) -> str:
+    """``value`` as compact JSON of the Kubernetes API type ``type_name`` (``PodTemplateSpec``)."""
+    structs, aliases = _tables()
+    kind = aliases.get(type_name, type_name)
+    if kind.startswith("*"):
+        return encode(value, kind[1:])
+    if kind.startswith("[]"):
+        items = value if isinstance(value, list) else []
+        return "[" + ",".join(encode(item, kind[2:]) for item in items) + "]"
+    if kind.startswith("map["):
+        entries = value if isinstance(value, Mapping) else {}
+        inner = kind[kind.index("]") + 1 :]
+        return _object((key, encode(entries[key], inner)) for key in sorted(entries))
+    if kind in structs:
+        return _object(_members(value if isinstance(value, Mapping) else {}, structs[kind]))
+    return _scalar(value, kind)
+
+
+def _members(value: Mapping[str, Any], fields: tuple[_Field, ...]) -> list[tuple[str, str]]:
+    members: list[tuple[str, str]] = []
+    structs, _ = _tables()
+    for field in fields:
+        if "inline" in field.options:
+            members += _members(value, structs[field.type.lstrip("*")])
+        elif not _dropped(value.get(field.name), field):
+            members.append((field.name, encode(value.get(field.name), field.type)))
+    return members
+
+
+def _dropped(value: Any, field: _Field) -> bool:
+    structs, aliases = _tables()
+    if "omitzero" in field.options:
+        return not value
+    if "omitempty" not in field.options:
+        return False
+    if field.type.startswith("*"):
+        return value is None
+    return not value and aliases.get(field.type, field.type) not in structs
+
+
+def _object(members: Any) -> str:
+    return "{" + ",".join(f"{_text(key)}:{value}" for key, value in members) + "}"
+
+
+def _scalar(value: Any, kind: str) -> str:
+    match kind:
+        case "bool":
+            return "true" if value else "false"
+        case "int32" | "int64":
+            return str(int(value)) if isinstance(value, int | float) else "0"
+        case "resource.Quantity":
+            text = str(value if value is not None else 0)
+            return _text(canonical(text) or text)
+        case "intstr.IntOrString":
+            return str(int(value)) if isinstance(value, int | float) else _text(str(value or ""))
+        case _:
+            return "null" if value is None and kind == "Time" else _text(str(value or ""))
+
+
+def _text(value: str) -> str:
+    quoted = json.dumps(value, ensure_ascii=False)
+    for char, escape in _ESCAPES.items():
+        if char in quoted:
+            quoted = quoted.replace(char, escape)
+    return quoted

@@ -1,0 +1,99 @@
+"""What the planner answers: writes in order, events, when to look again, and why it waits.
+
+Owns the vocabulary between deciding and doing. A Write is one API request with everything needed to
+send it and to judge its safety; a Blocker is one reason why nothing more can happen now. Pure;
+made by the planner, carried out by ``controllers.execute``, printed by ``why``.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, TypeAlias
+
+from rollouts.kube.resources import Resource
+
+Obj: TypeAlias = dict[str, Any]
+
+
+class Verb(StrEnum):
+    """How a Write changes the world; every patch is a JSON merge patch."""
+
+    CREATE = "create"
+    PATCH = "patch"
+    DELETE = "delete"
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """The Write changes a ReplicaSet's size, in replicas."""
+
+    hash: str
+    old: int
+    new: int
+
+
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """The Write points a Service at other pods; an empty hash means it was not pinned before."""
+
+    service: str
+    old: str
+    new: str
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """One request. ``body`` is the whole object for a create, a merge patch for a patch.
+
+    ``resource_version``: the version the decision was made from; a patch or delete is refused by
+    the server when the object has moved on. Empty means unconditional.
+    ``effect``: what it does to capacity or traffic, where it does.
+    """
+
+    verb: Verb
+    resource: Resource
+    name: str
+    body: Obj
+    subresource: str = ""
+    resource_version: str = ""
+    uid: str = ""
+    effect: Scale | Switch | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A Kubernetes event about the Rollout."""
+
+    type: str
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Blocker:
+    """One thing the release waits for.
+
+    ``code`` is stable API; ``object`` and ``field`` say where to look; ``since`` and ``until`` are
+    seconds since the epoch; ``then`` says what happens at ``until``; ``command`` clears it.
+    """
+
+    code: str
+    message: str
+    object: str = ""
+    field: str = ""
+    since: float | None = None
+    until: float | None = None
+    then: str = ""
+    command: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The whole answer. Applying ``writes`` in order leads to ``status``; then, unless something
+    changes, there is nothing to do before ``wake_at`` (seconds since the epoch).
+    """
+
+    writes: tuple[Write, ...] = ()
+    events: tuple[Event, ...] = ()
+    why: tuple[Blocker, ...] = ()
+    wake_at: float | None = None
+    status: Obj | None = None
