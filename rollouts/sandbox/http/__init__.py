@@ -1,0 +1,1 @@
+"""The sandbox's API server on a socket: wire formats around ``sandbox.apiserver``."""
