@@ -53,7 +53,7 @@ class KubeApi(Protocol):
         continue_token: str = "",
         resource_version: str = "",
     ) -> Obj:
-        """One page: the List object itself (``items``, ``metadata.resourceVersion``, ``continue``)."""
+        """One page, the List object itself: ``items``, ``metadata`` with version and continue."""
         ...
 
     def watch(
@@ -66,7 +66,7 @@ class KubeApi(Protocol):
         resource_version: str = "",
         timeout_seconds: float = 300.0,
     ) -> AsyncIterator[WatchEvent]:
-        """Changes after ``resource_version``, bookmarks included, until the server ends the watch."""
+        """Changes after ``resource_version``, and bookmarks, until the server ends the watch."""
         ...
 
     async def create(
@@ -79,7 +79,7 @@ class KubeApi(Protocol):
         subresource: str = "",
         dry_run: bool = False,
     ) -> Obj:
-        """Create; with ``subresource`` (``eviction``, ``binding``) on the object called ``name``."""
+        """Create; with ``subresource`` (``eviction``, ``binding``) on the object ``name``."""
         ...
 
     async def update(
