@@ -1,6 +1,6 @@
 """Label and annotation keys, spelled as Argo Rollouts spells them.
 
-Owns names only. Clusters taken over from Argo Rollouts carry these keys already, so none may change.
+Owns names only. Clusters taken over from Argo Rollouts carry these keys: none may ever change.
 """
 
 from typing import Final
