@@ -16,6 +16,9 @@ Samples = Mapping[tuple[str, tuple[tuple[str, str], ...]], list[tuple[int, float
 """(metric name, label pairs) -> [(milliseconds, value)]"""
 
 
+CLIENT = httpx.Client(trust_env=False)
+
+
 def require_prometheus() -> None:
     """Skip for a user without the binary; fail where CI promised one."""
     if shutil.which("prometheus") and shutil.which("promtool"):
@@ -40,7 +43,7 @@ def free_port() -> int:
 
 
 def ask(base: str, path: str, parameters: Mapping[str, str]) -> tuple[int, Any]:
-    answer = httpx.get(f"{base}{path}", params=dict(parameters), timeout=10)
+    answer = CLIENT.get(f"{base}{path}", params=dict(parameters), timeout=10)
     return answer.status_code, answer.json()
 
 
@@ -85,7 +88,7 @@ def _wait_ready(base: str, server: subprocess.Popen[bytes]) -> None:
     for _ in range(200):
         assert server.poll() is None, "prometheus exited"
         try:
-            if httpx.get(f"{base}/-/ready", timeout=1).status_code == 200:
+            if CLIENT.get(f"{base}/-/ready", timeout=1).status_code == 200:
                 return
         except httpx.TransportError:
             pass
