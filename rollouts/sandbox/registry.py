@@ -38,6 +38,15 @@ class Subresource:
 
 
 @dataclass(frozen=True, slots=True)
+class ScalePaths:
+    """Where a custom type keeps its replicas and selector, as paths of keys; () for no selector."""
+
+    spec_replicas: tuple[str, ...]
+    status_replicas: tuple[str, ...]
+    selector: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class ResourceInfo:
     """One served version of one type.
 
@@ -58,6 +67,8 @@ class ResourceInfo:
     list_kind: str = ""
     deprecation: str = ""
     since: int = 0
+    scale: ScalePaths | None = None
+    selectable: frozenset[str] = frozenset()
 
     @property
     def stored(self) -> Resource:

@@ -1,0 +1,121 @@
+"""What a client sent, made into an object the rules can work on.
+
+Owns the checks of apiVersion, kind and metadata that do not depend on the kind, unknown fields,
+and the copy that keeps the client's object and the store's apart. Called by the writing verbs.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from rollouts.kube.api import Obj
+from rollouts.kube.errors import BadRequest
+from rollouts.sandbox import conversion
+from rollouts.sandbox.causes import invalid, invalid_object
+from rollouts.sandbox.objects import copied
+from rollouts.sandbox.options import Options
+from rollouts.sandbox.registry import ResourceInfo
+
+# How strict decoding refuses: for a whole object, and for the result of a patch.
+Refusal = Callable[[ResourceInfo, Obj, str], Exception]
+
+
+def object_refused(info: ResourceInfo, _: Obj, why: str) -> BadRequest:
+    resource = info.resource
+    return BadRequest(
+        f'{resource.kind} in version "{resource.version}" cannot be handled as a '
+        f"{resource.kind}: {why}"
+    )
+
+
+def patch_refused(_: ResourceInfo, result: Obj, why: str) -> Exception:
+    return invalid_object("", "", "", [invalid("patch", result, why)])
+
+
+def decoded(
+    info: ResourceInfo, body: Any, options: Options, refused: Refusal = object_refused
+) -> Obj:
+    """A private copy in the storage version, without what the type does not know.
+
+    Raises BadRequest when it is not an object of this type.
+    """
+    check_type(info, body)
+    obj = copied(body)
+    if obj.get("metadata") is None:
+        obj["metadata"] = {}
+    if not isinstance(obj["metadata"], dict):
+        raise refused(info, obj, "metadata: expected an object")
+    _tidy(obj["metadata"])
+    unknown = _unknown(info, obj, options)
+    if unknown and options.field_validation != "Ignore":
+        lines = [f'unknown field "{path}"' for path in unknown]
+        if options.field_validation == "Strict":
+            raise refused(info, body, f"strict decoding error: {', '.join(lines)}")
+        options.warnings.extend(lines)
+    if info.custom is None:
+        _drop_nulls(obj)
+        if why := _type_error(info, obj):
+            raise refused(info, body, why)
+    return conversion.stored(info, obj)
+
+
+def check_type(info: ResourceInfo, body: Any) -> None:
+    """Raises BadRequest unless apiVersion and kind are those of the endpoint."""
+    resource = info.resource
+    if not isinstance(body, dict):
+        raise BadRequest("the request body must be an object")
+    if not body.get("kind"):
+        raise BadRequest("Object 'Kind' is missing in the request body")
+    if not body.get("apiVersion"):
+        raise BadRequest("Object 'apiVersion' is missing in the request body")
+    if body["apiVersion"] != resource.api_version:
+        raise BadRequest(
+            f"the API version in the data ({body['apiVersion']}) does not match the expected API "
+            f"version ({resource.api_version})"
+        )
+    if body["kind"] != resource.kind:
+        raise BadRequest(
+            f"the kind in the data ({body['kind']}) does not match the expected kind "
+            f"({resource.kind})"
+        )
+
+
+def _unknown(info: ResourceInfo, obj: Obj, options: Options) -> list[str]:
+    if info.custom is not None:
+        return info.custom.versions[info.resource.version].prune(obj)
+    if options.field_validation == "Ignore":
+        return []
+    from rollouts.sandbox import schemas
+
+    resource = info.resource
+    return schemas.unknown_fields((resource.group, resource.version, resource.kind), obj)
+
+
+def _type_error(info: ResourceInfo, obj: Obj) -> str:
+    """The places whose shape every rule relies on; deeper types are the schemas' business."""
+    for field in ("spec", "status", "data", "stringData"):
+        if field in obj and not isinstance(obj[field], dict):
+            found = type(obj[field]).__name__
+            return (
+                f"json: cannot unmarshal {found} into Go struct field {info.resource.kind}.{field}"
+            )
+    return ""
+
+
+def _tidy(metadata: Obj) -> None:
+    """Leave out what is empty, and what only a server writes and this one does not keep."""
+    for field in [name for name, value in metadata.items() if value in (None, "", {}, [])]:
+        del metadata[field]
+    metadata.pop("managedFields", None)
+    metadata.pop("selfLink", None)
+
+
+def _drop_nulls(value: Any) -> None:
+    """A null is an absent field to every built-in type."""
+    if isinstance(value, dict):
+        for key in [name for name, item in value.items() if item is None]:
+            del value[key]
+        for item in value.values():
+            _drop_nulls(item)
+    elif isinstance(value, list):
+        for item in value:
+            _drop_nulls(item)
