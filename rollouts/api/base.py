@@ -5,6 +5,7 @@ are tuples and instants are seconds since the epoch, so that decisions compare a
 them. Refuses to know any particular kind. Used by the other modules of this package.
 """
 
+from functools import cache
 from typing import Annotated, Any, TypeAlias
 
 from pydantic import (
@@ -12,10 +13,12 @@ from pydantic import (
     Field,
     PlainSerializer,
     PlainValidator,
+    SerializerFunctionWrapHandler,
     StrictBool,
     StrictInt,
     StrictStr,
     WithJsonSchema,
+    model_serializer,
 )
 
 from analysis.model import REQUIRED, FreeObject, FreeValue, Model
@@ -34,8 +37,26 @@ class ApiModel(Model):
     model_config = ConfigDict(strict=False)
 
     def to_wire(self) -> Obj:
-        """The JSON form, without the fields that hold their default (Go's ``omitempty``)."""
+        """The JSON form as Go writes it: defaults are left out, except where CRDs require them."""
         return self.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+
+    @model_serializer(mode="wrap")
+    def _with_required(self, handler: SerializerFunctionWrapHandler) -> Obj:
+        written: Obj = handler(self)
+        for name, alias in _required(type(self)):
+            value = getattr(self, name)
+            if alias not in written and value is not None:
+                written[alias] = value.to_wire() if isinstance(value, ApiModel) else value
+        return written
+
+
+@cache
+def _required(model: type[ApiModel]) -> tuple[tuple[str, str], ...]:
+    return tuple(
+        (name, field.alias or name)
+        for name, field in model.model_fields.items()
+        if field.json_schema_extra == REQUIRED
+    )
 
 
 def _instant(value: Any) -> float:

@@ -4,9 +4,7 @@ Owns the shape and how it is written (Go's ``omitempty``, field by field); the p
 Every instant is in seconds since the epoch.
 """
 
-from typing import Any
-
-from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
+from pydantic import Field
 
 from rollouts.api.base import (
     REQUIRED,
@@ -44,10 +42,6 @@ class WeightDestination(ApiModel):
     service_name: Str = Field(default="", description="Service that receives it.")
     pod_template_hash: Str = Field(default="", description="Revision behind the Service.")
 
-    @model_serializer(mode="wrap")
-    def _weight_is_always_written(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return {"weight": self.weight, **handler(self)}
-
 
 class TrafficWeights(ApiModel):
     canary: WeightDestination = Field(
@@ -66,11 +60,6 @@ class TrafficWeights(ApiModel):
     verified: Bool | None = Field(
         default=None, description="Whether the router was seen to obey; unset if it cannot tell."
     )
-
-    @model_serializer(mode="wrap")
-    def _shares_are_always_written(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        shares = {"canary": self.canary.to_wire(), "stable": self.stable.to_wire()}
-        return {**shares, **handler(self)}
 
 
 class StepPluginStatus(ApiModel):
