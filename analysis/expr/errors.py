@@ -1,0 +1,64 @@
+"""What can go wrong with an expression, and how much one may cost.
+
+Owns the one error of the condition language and its budgets. Expressions are written by users, so
+every budget is a hard limit: length, nesting, nodes, evaluation steps, sizes of what is built.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+MAX_LENGTH: Final = 4096  # characters of source
+MAX_DEPTH: Final = 80  # nesting of the expression, and of values that are walked
+MAX_NODES: Final = 1000
+MAX_STEPS: Final = 100_000  # about a tenth of a second
+MAX_ITEMS: Final = 10_000  # elements of a collection an expression builds
+MAX_STRING: Final = 64 * 1024  # characters of a string an expression builds
+INT_RANGE: Final = range(-(2**63), 2**63)
+
+
+class ExprError(Exception):
+    """The expression is wrong, or wrong for this value. ``position`` counts characters from 0."""
+
+    def __init__(self, message: str, position: int | None = None, source: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.position = position
+        self.source = source
+
+    def at(self, position: int) -> None:
+        """Place the error at ``position`` unless it already has a place."""
+        if self.position is None:
+            self.position = position
+
+    def __str__(self) -> str:
+        """The message with line and column, both from 1, as expr-lang prints them."""
+        if self.position is None:
+            return self.message
+        before = self.source[: self.position]
+        line = before.count("\n") + 1
+        column = self.position - (before.rfind("\n") + 1) + 1
+        return f"{self.message} ({line}:{column})"
+
+
+@dataclass(slots=True)
+class Budget:
+    """How many steps one evaluation may still take."""
+
+    steps: int = MAX_STEPS
+
+    def spend(self, steps: int = 1) -> None:
+        self.steps -= steps
+        if self.steps < 0:
+            raise ExprError("the expression takes too long to evaluate")
+
+    def items(self, count: int) -> None:
+        """Pay for building a collection of ``count`` elements."""
+        if count > MAX_ITEMS:
+            raise ExprError(f"more than {MAX_ITEMS} elements")
+        self.spend(count)
+
+    def text(self, length: int) -> None:
+        """Pay for building a string of ``length`` characters."""
+        if length > MAX_STRING:
+            raise ExprError(f"a string of more than {MAX_STRING} characters")
+        self.spend(1 + length // 32)

@@ -1,0 +1,88 @@
+"""What an answer means, given the conditions."""
+
+import math
+
+import pytest
+
+from analysis.expr.condition import evaluate
+from analysis.spec import Phase
+
+S, F, I, E = Phase.SUCCESSFUL, Phase.FAILED, Phase.INCONCLUSIVE, Phase.ERROR  # noqa: E741 - a table
+
+
+@pytest.mark.parametrize(
+    ("success", "failure", "result", "phase"),
+    [
+        ("", "", 5, S),
+        ("", "", None, S),
+        ("result > 1", "", 5, S),
+        ("result > 1", "", 1, F),
+        ("", "result > 1", 5, F),
+        ("", "result > 1", 1, S),
+        ("result > 5", "result < 2", 6, S),
+        ("result > 5", "result < 2", 1, F),
+        ("result > 5", "result < 2", 3, I),
+        ("result > 5", "result > 5", 6, F),
+        ("result[0] > 0.9", "", [math.nan], F),
+        ("result[0] > 0.9", "result[0] <= 0.9", [math.nan], I),
+    ],
+)
+def test_table(success, failure, result, phase):
+    assert evaluate(success, failure, result).phase is phase
+
+
+@pytest.mark.parametrize(
+    ("success", "failure", "result", "message"),
+    [
+        (
+            "result[0] >= 0.95",
+            "",
+            [],
+            (
+                'could not evaluate successCondition "result[0] >= 0.95": '
+                "metric result is nil or empty: no data returned from the metric provider"
+            ),
+        ),
+        (
+            "",
+            "result > 1",
+            None,
+            (
+                'could not evaluate failureCondition "result > 1": '
+                "metric result is nil or empty: no data returned from the metric provider"
+            ),
+        ),
+        (
+            "result[3] >= 0.95",
+            "",
+            [1],
+            (
+                'could not evaluate successCondition "result[3] >= 0.95": '
+                "index out of range: 3 (array length is 1) (1:7)"
+            ),
+        ),
+        (
+            "result",
+            "",
+            1.5,
+            'could not evaluate successCondition "result": expected bool, but got float64',
+        ),
+        (
+            "result >",
+            "",
+            [],
+            (
+                'could not evaluate successCondition "result >": '
+                "unexpected token end of expression (1:9)"
+            ),
+        ),
+    ],
+)
+def test_error_wordings(success, failure, result, message):
+    verdict = evaluate(success, failure, result)
+    assert verdict.phase is E
+    assert verdict.message == message
+
+
+def test_a_broken_failure_condition_is_an_error_even_when_success_holds():
+    assert evaluate("result > 1", "result.x > 1", 5).phase is E
