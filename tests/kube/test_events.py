@@ -1,0 +1,141 @@
+"""Events: counted, filtered, bounded, and never in the way."""
+
+import asyncio
+import itertools
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from rollouts.kube.errors import Forbidden, Unreachable
+from rollouts.kube.events import EventRecorder
+from rollouts.kube.resources import EVENTS
+from rollouts.simulate.loop import run_virtual, virtual_clock
+from tests.kube.memory_api import MemoryApi
+
+ROLLOUT: dict[str, Any] = {
+    "apiVersion": "argoproj.io/v1alpha1",
+    "kind": "Rollout",
+    "metadata": {"name": "web", "namespace": "shop", "uid": "u1", "resourceVersion": "7"},
+}
+
+
+def play(
+    story: Callable[[MemoryApi, EventRecorder], Awaitable[None]], **options: Any
+) -> tuple[MemoryApi, EventRecorder]:
+    async def main() -> tuple[MemoryApi, EventRecorder]:
+        api, numbers = MemoryApi(), itertools.count(1)
+        recorder = EventRecorder(api, virtual_clock(), lambda: f"{next(numbers):04x}", **options)  # type: ignore[arg-type]
+        task = asyncio.create_task(recorder.run())
+        await story(api, recorder)
+        await recorder.flush(120)
+        task.cancel()
+        return api, recorder
+
+    return run_virtual(main())
+
+
+def test_an_event_as_kubectl_describe_shows_it() -> None:
+    async def story(_: MemoryApi, recorder: EventRecorder) -> None:
+        recorder.normal(ROLLOUT, "RolloutUpdated", "Rollout updated to revision 2")
+
+    (event,) = play(story)[0].of(EVENTS)
+    assert event["metadata"]["name"] == "web.0001"
+    assert event["metadata"]["namespace"] == "shop"
+    assert event["involvedObject"] == {
+        "apiVersion": "argoproj.io/v1alpha1",
+        "kind": "Rollout",
+        "name": "web",
+        "namespace": "shop",
+        "uid": "u1",
+        "resourceVersion": "7",
+    }
+    assert (event["type"], event["reason"]) == ("Normal", "RolloutUpdated")
+    assert event["message"] == "Rollout updated to revision 2"
+    assert event["source"] == {"component": "rollouts-controller"}
+    assert event["firstTimestamp"] == event["lastTimestamp"] == "2026-01-01T00:00:00Z"
+    assert event["count"] == 1
+
+
+def test_the_same_thing_said_again_is_counted() -> None:
+    async def story(_: MemoryApi, recorder: EventRecorder) -> None:
+        for _again in range(3):
+            recorder.warning(ROLLOUT, "ReconciliationError", "no such service")
+            await asyncio.sleep(60)
+
+    (event,) = play(story)[0].of(EVENTS)
+    assert event["count"] == 3
+    assert event["firstTimestamp"] == "2026-01-01T00:00:00Z"
+    assert event["lastTimestamp"] == "2026-01-01T00:02:00Z"
+
+
+def test_an_event_deleted_meanwhile_is_written_anew() -> None:
+    async def story(api: MemoryApi, recorder: EventRecorder) -> None:
+        recorder.normal(ROLLOUT, "A", "a")
+        await asyncio.sleep(1)
+        api.objects.clear()
+        recorder.normal(ROLLOUT, "A", "a")
+
+    (event,) = play(story)[0].of(EVENTS)
+    assert event["count"] == 1
+
+
+def test_one_object_cannot_flood() -> None:
+    async def story(_: MemoryApi, recorder: EventRecorder) -> None:
+        for number in range(100):
+            recorder.normal(ROLLOUT, "Chatter", f"message {number}")
+            await asyncio.sleep(1)
+        other = {**ROLLOUT, "metadata": {**ROLLOUT["metadata"], "name": "quiet", "uid": "u2"}}
+        recorder.normal(other, "Chatter", "let through")
+        await asyncio.sleep(300)
+        recorder.normal(ROLLOUT, "Chatter", "five minutes later")
+
+    api, recorder = play(story)
+    messages = [event["message"] for event in api.of(EVENTS)]
+    assert len(messages) == 27
+    assert {"let through", "five minutes later", "message 24"} <= set(messages)
+    assert recorder.dropped == 75
+
+
+def test_recording_never_waits_for_a_server_that_is_away() -> None:
+    def away(_verb: str, _committed: bool) -> None:
+        raise Unreachable("away")
+
+    async def story(api: MemoryApi, recorder: EventRecorder) -> None:
+        api.fault = away
+        for number in range(40):
+            metadata = {**ROLLOUT["metadata"], "uid": f"u{number}"}
+            recorder.normal({**ROLLOUT, "metadata": metadata}, "A", "a")
+
+    api, recorder = play(story, capacity=10)
+    assert api.of(EVENTS) == []
+    assert recorder.dropped == 30 + 10
+
+
+def test_a_lost_answer_does_not_make_two_events() -> None:
+    lost = iter([True])
+
+    def fault(_verb: str, committed: bool) -> None:
+        if committed and next(lost, False):
+            raise Unreachable("the answer was lost")
+
+    async def story(api: MemoryApi, recorder: EventRecorder) -> None:
+        api.fault = fault
+        recorder.normal(ROLLOUT, "A", "a")
+
+    assert len(play(story)[0].of(EVENTS)) == 1
+
+
+def test_a_refused_event_does_not_stop_the_next() -> None:
+    refusals = iter([True])
+
+    def fault(_verb: str, committed: bool) -> None:
+        if next(refusals, False):
+            raise Forbidden("namespace is terminating")
+
+    async def story(api: MemoryApi, recorder: EventRecorder) -> None:
+        api.fault = fault
+        recorder.normal(ROLLOUT, "A", "refused")
+        recorder.normal(ROLLOUT, "B", "written " + "x" * 2000)
+
+    (event,) = play(story)[0].of(EVENTS)
+    assert event["reason"] == "B"
+    assert len(event["message"]) == 1024
