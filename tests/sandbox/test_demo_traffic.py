@@ -85,7 +85,7 @@ async def get(url):
     [
         ("demo/colours:blue", {}, Behaviour("blue")),
         ("demo/colours:red", {}, Behaviour("red", error_rate=0.2)),
-        ("registry:5000/demo/colours:yellow@sha256:0", {}, Behaviour("yellow", latency=0.4)),
+        ("registry:5000/demo/colours:slow-blue@sha256:0", {}, Behaviour("slow-blue", latency=0.4)),
         ("registry:5000/demo/colours", {}, Behaviour("latest")),
         ("demo/colours:red", {"ERROR_RATE": "5"}, Behaviour("red", error_rate=0.05)),
         ("demo/colours:blue", {"ERROR_RATE": "900"}, Behaviour("blue", error_rate=1.0)),

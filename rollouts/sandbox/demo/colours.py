@@ -1,13 +1,12 @@
 """The demo application: answers with its colour, sometimes with an error, always with metrics.
 
 Owns one pod's worth of web server and what a version's behaviour is. The version is the image's
-tag; error rate and latency come with the well-known colours, and the container's environment
-(``ERROR_RATE`` in percent, ``LATENCY`` as a duration) overrides them. Run by ``pods``.
+tag: ``red`` and ``bad-…`` fail every fifth request, ``slow-…`` takes its time. The container's
+environment (``ERROR_RATE`` in percent, ``LATENCY`` as a duration) overrides that. Run by ``pods``.
 """
 
 import asyncio
 import random
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -28,10 +27,17 @@ class Behaviour:
     latency: float = 0.004
 
 
-_KNOWN: Final[Mapping[str, Behaviour]] = {
-    "red": Behaviour("red", error_rate=0.2),
-    "yellow": Behaviour("yellow", latency=0.4),
-}
+_BAD: Final = 0.2
+_SLOW: Final = 0.4
+
+
+def _of_version(version: str) -> Behaviour:
+    behaviour = Behaviour(version)
+    if version == "red" or version.startswith("bad-"):
+        behaviour = replace(behaviour, error_rate=_BAD)
+    if version.startswith("slow-"):
+        behaviour = replace(behaviour, latency=_SLOW)
+    return behaviour
 
 
 def behaviour_of(pod: Obj) -> Behaviour:
@@ -39,7 +45,7 @@ def behaviour_of(pod: Obj) -> Behaviour:
     container = ((pod.get("spec") or {}).get("containers") or [{}])[0]
     image = str(container.get("image", "")).rpartition("/")[2].partition("@")[0]
     version = image.partition(":")[2] or "latest"
-    behaviour = _KNOWN.get(version, Behaviour(version))
+    behaviour = _of_version(version)
     env = {str(v.get("name")): str(v.get("value", "")) for v in container.get("env") or []}
     try:
         if "ERROR_RATE" in env:
