@@ -109,7 +109,11 @@ class Front:
         # Deriving the schemas takes half a second when they are not on disk yet.
         await asyncio.to_thread(schemas.definitions)
         if version == "v2" and not path:
-            return openapi2.answer(request.headers.get("Accept", ""))
+            if openapi2.ASKED not in request.headers.get("Accept", ""):
+                raise NotFound("the server could not find the requested resource")
+            body, digest = self._documents.of_old()
+            headers = {"ETag": f'"{digest}"', "Content-Type": openapi2.MEDIA}
+            return web.Response(body=body, headers=headers)
         if version != "v3":
             raise NotFound("the server could not find the requested resource")
         if not path:

@@ -15,6 +15,7 @@ import orjson
 from rollouts.kube.api import Obj, PatchType
 from rollouts.kube.errors import NotFound
 from rollouts.sandbox import schemas
+from rollouts.sandbox.http import openapi2
 from rollouts.sandbox.http.discovery import groups
 from rollouts.sandbox.registry import Registry, ResourceInfo
 
@@ -50,10 +51,20 @@ class Documents:
         infos = self._paths().get(path)
         if infos is None:
             raise NotFound("the server could not find the requested resource")
+        return self._fresh(path, infos, lambda: orjson.dumps(self._build(path, infos)))
+
+    def of_old(self) -> tuple[bytes, str]:
+        """One document of everything for clients that read OpenAPI v2, and its hash."""
+        infos = self._registry.all()
+        return self._fresh("v2", infos, lambda: openapi2.document(*self._parts(infos)))
+
+    def _fresh(
+        self, path: str, infos: list[ResourceInfo], build: Callable[[], bytes]
+    ) -> tuple[bytes, str]:
         made_of = [part for info in infos for part in (info, self._definition(info))]
         kept = self._kept.get(path)
         if kept is None or not _same(kept[0], made_of):
-            body = orjson.dumps(self._build(path, infos))
+            body = build()
             kept = self._kept[path] = (made_of, body, hashlib.sha256(body).hexdigest().upper())
         return kept[1], kept[2]
 
@@ -65,15 +76,7 @@ class Documents:
         }
 
     def _build(self, path: str, infos: list[ResourceInfo]) -> Obj:
-        found: dict[str, Obj] = {}
-        paths: Obj = {}
-        for info in infos:
-            resource = info.resource
-            gvk = {"group": resource.group, "version": resource.version, "kind": resource.kind}
-            name, schema = self._schema(info)
-            found[name] = schema | {"x-kubernetes-group-version-kind": [gvk]}
-            paths |= _operations(info, gvk, name)
-        found |= _closure(found.values(), found)
+        found, paths = self._parts(infos)
         title = f"Kubernetes API of the sandbox: {path}"
         return {
             "openapi": "3.0.0",
@@ -81,6 +84,18 @@ class Documents:
             "paths": paths,
             "components": {"schemas": found},
         }
+
+    def _parts(self, infos: list[ResourceInfo]) -> tuple[dict[str, Obj], dict[str, Obj]]:
+        """Schemas by name and operations by path."""
+        found: dict[str, Obj] = {}
+        paths: dict[str, Obj] = {}
+        for info in infos:
+            resource = info.resource
+            gvk = {"group": resource.group, "version": resource.version, "kind": resource.kind}
+            name, schema = self._schema(info)
+            found[name] = schema | {"x-kubernetes-group-version-kind": [gvk]}
+            paths |= _operations(info, gvk, name)
+        return found | _closure(found.values(), found), paths
 
     def _schema(self, info: ResourceInfo) -> tuple[str, Obj]:
         resource = info.resource
