@@ -37,8 +37,7 @@ def check_steps(canary: CanaryStrategy, path: str) -> FieldError | None:
 def _one_kind(step: CanaryStep, _: CanaryStrategy, path: str) -> Found:
     exclusive = (step.set_weight, step.pause, step.experiment, step.analysis)
     if step.kind is None or sum(part is not None for part in exclusive) > 1:
-        names = [name for name in step.model_fields_set if getattr(step, name, None) is not None]
-        yield FieldError.invalid(path, sorted(names), _ONE_KIND)
+        yield FieldError.invalid(path, sorted(step.to_wire()), _ONE_KIND)
 
 
 def _weight(step: CanaryStep, canary: CanaryStrategy, path: str) -> Found:
