@@ -92,13 +92,13 @@ def next_counts(
     if others_spec > 0:
         return new, old
 
-    grown_canary = Size(new, canary.available) if canary else None
-    grown_stable = Size(old, stable.available) if stable else None
-    increasing = canary is None or want_canary >= new
-    safe = _count(grown_canary, by_spec=not increasing) + _count(grown_stable, by_spec=increasing)
+    increasing = canary is None or want_canary >= canary.spec
+    safe = _count(canary, by_spec=not increasing) + _count(stable, by_spec=increasing)
     spare = safe - budget.floor
     if spare <= 0:
         return new, old
+    grown_canary = Size(new, canary.available) if canary else None
+    grown_stable = Size(old, stable.available) if stable else None
     if not increasing and new > want_canary:
         drained = max(want_canary, new - spare)
         return _rebalanced(budget, drained, grown_canary, grown_stable)

@@ -1,0 +1,213 @@
+"""The canary strategy without a router: pods are the traffic.
+
+Owns the order of one pass (services, analysis, sizes, pause, status) and the rules of promotion for
+a canary. Arithmetic is in ``planner.replicas``, steps in ``planner.steps``. Pure; called by
+``planner.planner``.
+"""
+
+from typing import assert_never
+
+from rollouts.api.canary import CanaryStrategy
+from rollouts.api.reasons import EventReason, PauseReason
+from rollouts.api.status import CanaryStatus
+from rollouts.api.steps import StepKind
+from rollouts.planner import promotion, revision, runs, services, steps
+from rollouts.planner.draft import Draft
+from rollouts.planner.replicas import Budget, Size, next_counts, split
+from rollouts.planner.world import ReplicaSet
+
+
+def run_pass(draft: Draft, canary: CanaryStrategy) -> None:
+    """Decide one pass; what it leaves undone because something must happen first, the next does."""
+    revision.sync(draft)
+    if _started_over(draft, canary):
+        return
+    promotion.note_abort(draft)
+    revision.clean_history(draft)
+    _point_services(draft, canary)
+    if not runs.reconcile_canary(draft, canary) and not _resize(draft, canary):
+        step = steps.current(draft, canary)
+        if step is not None and not draft.status.abort:
+            steps.begin_pause(draft, step)
+    _move_on(draft, canary)
+
+
+def desired_counts(draft: Draft, canary: CanaryStrategy) -> tuple[int, int]:
+    """(canary, stable) replicas that fit the weight of the current step."""
+    if draft.stable is None or draft.stable.name == draft.new.name:
+        return draft.replicas, 0
+    surge, _ = canary.budgets(draft.replicas)
+    return split(draft.replicas, steps.weight(draft, canary), canary.max_weight, surge)
+
+
+def settled(draft: Draft, canary: CanaryStrategy) -> bool:
+    """Whether the pods have become what the current weight asks for.
+
+    The canary's pods must be available, the stable ones merely created; older ones must be gone.
+    """
+    stable, new = draft.stable, draft.new
+    if stable is None:
+        return False
+    want_new, want_stable = desired_counts(draft, canary)
+    if (new.spec, new.available) != (want_new, want_new):
+        return False
+    if stable.name != new.name and (stable.spec, stable.replicas) != (want_stable, want_stable):
+        return False
+    return sum(rs.available for rs in draft.others) == 0
+
+
+def halted(draft: Draft) -> str:
+    """Why no pods may be moved now; empty when they may."""
+    if draft.spec.paused:
+        return "user paused"
+    if draft.paused_for(PauseReason.INCONCLUSIVE_ANALYSIS):
+        return "inconclusive analysis"
+    return ""
+
+
+def _started_over(draft: Draft, canary: CanaryStrategy) -> bool:
+    """A new template or new steps begin at the first step, or at the end where none is needed."""
+    digest = steps.raw_step_hash(draft)
+    status = draft.status
+    if status.current_step_hash == digest and status.current_pod_hash == draft.new.hash:
+        return False
+    first = 0 if canary.steps else None
+    end = len(canary.steps) if canary.steps else None
+    fresh = status.current_pod_hash != draft.new.hash
+    if promotion.is_rollback_to_stable(draft):
+        first = end
+        if fresh and canary.steps:
+            draft.event(EventReason.SKIP_STEPS, "Rollback to stable ReplicaSets")
+    elif promotion.within_rollback_window(draft) and draft.new.spec > 0:
+        first = end
+        message = "Rollback to active ReplicaSets within RollbackWindow"
+        draft.event(EventReason.SKIP_STEPS, message)
+    promotion.start_over(draft, step_hash=digest, first_step=first)
+    return True
+
+
+def _point_services(draft: Draft, canary: CanaryStrategy) -> None:
+    """Stable and canary Service follow their ReplicaSets as soon as those can serve.
+
+    When the stable ReplicaSet is about to be emptied, its Service moves to the new one before that,
+    or it would reach nothing for a while.
+    """
+    stable = draft.stable
+    _, unavailable = canary.budgets(draft.replicas)
+    enough = max(1, draft.replicas - unavailable)
+    if stable is not None and desired_counts(draft, canary)[1] == 0 and not draft.status.abort:
+        stable = draft.new if draft.new.available >= enough else stable
+    services.ensure(draft, canary.stable_service, stable)
+    services.ensure(draft, canary.canary_service, draft.stable if draft.status.abort else draft.new)
+
+
+def _resize(draft: Draft, canary: CanaryStrategy) -> bool:
+    """Move pod counts as far towards the current weight as is safe now; True if anything moved."""
+    if halted(draft):
+        return False
+    surge, unavailable = canary.budgets(draft.replicas)
+    budget = Budget(draft.replicas, surge, unavailable)
+    new = draft.new
+    stable = draft.stable if draft.stable and draft.stable.name != new.name else None
+    to_new, to_stable = next_counts(
+        budget,
+        desired_counts(draft, canary),
+        _size(new),
+        _size(stable) if stable else None,
+        sum(rs.spec for rs in draft.others),
+    )
+    moved = stable is not None and draft.scale(stable, to_stable)
+    moved = draft.scale(new, to_new) or moved
+    return moved or _drain_others(draft, budget)
+
+
+def _size(rs: ReplicaSet) -> Size:
+    return Size(rs.spec, rs.available)
+
+
+def _drain_others(draft: Draft, budget: Budget) -> bool:
+    """Older ReplicaSets give up their pods, unhealthy ones first, as far as availability allows."""
+    active = [rs for rs in draft.others if rs.spec > 0]
+    unhealthy = [rs for rs in active if rs.available < rs.spec]
+    for rs in unhealthy:
+        draft.scale(rs, rs.available)
+    if unhealthy:
+        return True
+    spare = sum(rs.available for rs in draft.all_sets) - budget.floor
+    moved = False
+    for rs in sorted(active, key=lambda r: (-r.revision, r.created)):
+        if spare <= 0:
+            break
+        size = max(0, rs.spec - spare)
+        spare -= rs.spec - size
+        moved = draft.scale(rs, size) or moved
+    return moved
+
+
+def _move_on(draft: Draft, canary: CanaryStrategy) -> None:
+    """Promote, fall back to the first step, or go on to the next one."""
+    status = draft.status
+    end = len(canary.steps) if canary.steps else None
+    if status.promote_full or promotion.within_rollback_window(draft):
+        draft.set(
+            pause_conditions=(),
+            controller_pause=False,
+            abort=False,
+            aborted_at=None,
+            current_step_index=end,
+        )
+    reason = _promotion_reason(draft, canary)
+    if reason:
+        promotion.promote(draft, reason, end)
+    elif status.abort:
+        draft.set(current_step_index=None if end is None else 0, canary=_without_runs(draft))
+    elif _step_done(draft, canary):
+        steps.advance(draft, canary)
+
+
+def _promotion_reason(draft: Draft, canary: CanaryStrategy) -> str:
+    """Why the new revision may become stable now; empty when it may not."""
+    if draft.stable is None:
+        return "Initial deploy"
+    if draft.status.abort or draft.new.available < draft.replicas:
+        return ""
+    if draft.status.promote_full:
+        return "Full promotion requested"
+    if promotion.is_rollback_to_stable(draft):
+        return "Fast rollback"
+    if promotion.within_rollback_window(draft):
+        return "Rollback within window"
+    at = steps.index(draft, canary)
+    if at is None or at == len(canary.steps):
+        return f"Completed all {len(canary.steps)} canary steps"
+    return ""
+
+
+def _without_runs(draft: Draft) -> CanaryStatus:
+    return draft.status.canary.model_copy(
+        update={
+            "current_step_analysis_run_status": None,
+            "current_background_analysis_run_status": None,
+        }
+    )
+
+
+def _step_done(draft: Draft, canary: CanaryStrategy) -> bool:
+    """Whether the current step has done what it is for."""
+    step = steps.current(draft, canary)
+    if step is None or halted(draft) or draft.changed_sizes:
+        return False
+    kind = step.kind
+    match kind:
+        case StepKind.PAUSE:
+            return steps.end_pause(draft, step)
+        case StepKind.SET_WEIGHT | StepKind.SET_CANARY_SCALE:
+            return settled(draft, canary)
+        case StepKind.ANALYSIS:
+            return runs.passed(draft, draft.status.canary.current_step_analysis_run_status)
+        case StepKind.SET_HEADER_ROUTE | StepKind.SET_MIRROR_ROUTE:
+            return True
+        case StepKind.EXPERIMENT | StepKind.PLUGIN | None:
+            return False
+        case _:
+            assert_never(kind)

@@ -1,0 +1,46 @@
+"""Whether a Rollout's spec can be acted upon at all.
+
+Owns the order of the checks (the spec itself, what this version can do, what the spec refers to)
+and the sentence for the first thing wrong. While there is one, nothing of the Rollout is touched.
+Pure; called at the start of every pass.
+"""
+
+from rollouts.api.fielderror import FieldError, invalid_message
+from rollouts.api.references import References, validate_references
+from rollouts.api.rollout import Rollout
+from rollouts.api.steps import StepKind
+from rollouts.api.validation import validate
+from rollouts.planner.world import World
+
+
+def check(world: World) -> str | None:
+    """What is wrong, as the message of the InvalidSpec condition; None when nothing is."""
+    rollout = world.rollout
+    found = References(
+        service=world.services.get,
+        template=world.templates.get,
+        cluster_template=world.cluster_templates.get,
+    )
+    error = validate(rollout) or _beyond_us(rollout) or validate_references(rollout, found)
+    return None if error is None else invalid_message("Rollout", rollout.metadata.name, error)
+
+
+def _beyond_us(rollout: Rollout) -> FieldError | None:
+    """Fields that ask for something this version does not do; better refused than half done."""
+    if rollout.spec.workload_ref is not None:
+        return FieldError.forbidden(
+            "spec.workloadRef", "not supported yet: copy the workload's template to spec.template"
+        )
+    canary = rollout.spec.canary
+    if canary is None:
+        return None
+    path = "spec.strategy.canary"
+    if canary.traffic_routing is not None:
+        return FieldError.forbidden(
+            f"{path}.trafficRouting",
+            "not supported yet: without it, the split follows the numbers of pods",
+        )
+    for number, step in enumerate(canary.steps):
+        if step.kind in (StepKind.EXPERIMENT, StepKind.PLUGIN):
+            return FieldError.forbidden(f"{path}.steps[{number}].{step.kind}", "not supported yet")
+    return None

@@ -1,0 +1,172 @@
+"""plan(World) -> Plan: the one place where decisions come together.
+
+Owns the loop that makes a plan complete: decide one pass, imagine its writes made, decide again,
+until nothing is left to do. So planning again right after applying a plan finds nothing, and a
+crash between two writes leaves a world from which the same end is reached. Refuses to do anything.
+Pure; called by the controller, the simulator, the tests and ``why``.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from rollouts.api import labels as keys
+from rollouts.api.status import RolloutStatus
+from rollouts.kube.patches import apply_merge
+from rollouts.kube.resources import ROLLOUTS
+from rollouts.planner import bluegreen, canary, revision, safety, why
+from rollouts.planner import status as statuses
+from rollouts.planner.check import check
+from rollouts.planner.draft import Draft
+from rollouts.planner.plan import Blocker, Event, Plan, Verb, Write
+from rollouts.planner.project import project
+from rollouts.planner.world import World
+
+_MAX_PASSES: Final = 64
+
+
+@dataclass(frozen=True, slots=True)
+class _Pass:
+    """What one pass decided; ``writes`` end with the status patch, if there is one."""
+
+    writes: tuple[Write, ...] = ()
+    events: tuple[Event, ...] = ()
+    why: tuple[Blocker, ...] = ()
+    wakes: tuple[float, ...] = ()
+
+
+def plan(world: World) -> Plan:
+    """Everything to do now, and what to wait for then.
+
+    Raises RuntimeError when deciding does not come to rest, which is a defect of the planner; no
+    write is made in that case.
+    """
+    if world.rollout.metadata.deletion_timestamp is not None:
+        return Plan(why=(Blocker("Deleted", "the Rollout is being deleted"),))
+    writes: list[Write] = []
+    events: list[Event] = []
+    current = world
+    for _ in range(_MAX_PASSES):
+        decided = _one_pass(current)
+        if not decided.writes:
+            return Plan(
+                writes=_condense(world.rollout.status, writes),
+                events=tuple(events),
+                why=decided.why,
+                wake_at=min(decided.wakes, default=None),
+                status=current.rollout.status.to_wire(),
+            )
+        writes += decided.writes
+        events += decided.events
+        current = project(current, decided.writes)
+    meta = world.rollout.metadata
+    raise RuntimeError(f"planning {meta.namespace}/{meta.name} does not come to rest: {writes[-3:]}")
+
+
+def _one_pass(world: World) -> _Pass:
+    problem = check(world)
+    if problem is not None:
+        status, events = statuses.invalid(world, problem)
+        write = statuses.write(world.rollout, status)
+        return _Pass((write,) if write else (), events, (why.invalid(world, problem),))
+    if world.rollout.spec.replicas is None:
+        body = {"spec": {"replicas": world.rollout.spec.replicas_or_default}}
+        version = world.rollout.metadata.resource_version
+        name = world.rollout.metadata.name
+        return _Pass((Write(Verb.PATCH, ROLLOUTS, name, body, resource_version=version),))
+    found = revision.sort_out(world)
+    if found.new is None:
+        write, created = revision.create(world, found)
+        return _Pass((write,), created)
+    draft = Draft(world, found.new, found.stable, found.others, world.rollout.status)
+    spec = world.rollout.spec
+    if spec.canary is not None:
+        canary.run_pass(draft, spec.canary)
+    elif spec.blue_green is not None:
+        bluegreen.run_pass(draft, spec.blue_green)
+    safety.restrain(draft)
+    statuses.finish(draft)
+    patch = statuses.write(world.rollout, draft.status)
+    why.explain(draft)
+    return _Pass(
+        (*draft.writes, *((patch,) if patch else ())),
+        tuple(draft.events),
+        tuple(draft.blockers),
+        tuple(wake for wake in draft.wakes if wake > world.now),
+    )
+
+
+def _condense(before: RolloutStatus, writes: list[Write]) -> tuple[Write, ...]:
+    """The same writes in fewer requests.
+
+    What is patched right after being created is created that way. Two status patches with nothing
+    between them become one, unless the step index would be seen to jump.
+    """
+    condensed: list[Write] = []
+    index = before.current_step_index or 0
+    for write in writes:
+        made = _creation_of(condensed, write)
+        if made is not None:
+            condensed[made] = _with_body(condensed[made], write)
+        elif condensed and _joinable(condensed[-1], write, index):
+            condensed[-1] = _with_body(condensed[-1], write)
+        else:
+            if condensed and condensed[-1].subresource == "status":
+                index = _index_in(condensed[-1], index)
+            condensed.append(write)
+    return tuple(condensed)
+
+
+def _creation_of(writes: list[Write], patch: Write) -> int | None:
+    if patch.verb is not Verb.PATCH or patch.subresource:
+        return None
+    same = (patch.resource, patch.name)
+    return next(
+        (
+            at
+            for at, write in enumerate(writes)
+            if write.verb is Verb.CREATE and (write.resource, write.name) == same
+        ),
+        None,
+    )
+
+
+def _joinable(last: Write, write: Write, index: int) -> bool:
+    if last.subresource != "status" or write.subresource != "status":
+        return False
+    return abs(_index_in(write, _index_in(last, index)) - index) <= 1
+
+
+def _index_in(write: Write, otherwise: int) -> int:
+    found = write.body["status"].get("currentStepIndex", otherwise)
+    return found if isinstance(found, int) else 0
+
+
+def _with_body(first: Write, second: Write) -> Write:
+    merged = _merged(first.body, second.body) if first.verb is Verb.PATCH else None
+    body = apply_merge(first.body, second.body) if merged is None else merged
+    return Write(
+        first.verb,
+        first.resource,
+        first.name,
+        body,
+        subresource=first.subresource,
+        resource_version=first.resource_version,
+        uid=first.uid,
+        effect=first.effect,
+    )
+
+
+def _merged(first: dict[str, object], second: dict[str, object]) -> dict[str, object]:
+    """One merge patch with the effect of two: nulls are kept, since they delete."""
+    result = dict(first)
+    for key, value in second.items():
+        old = result.get(key)
+        both = isinstance(old, dict) and isinstance(value, dict)
+        result[key] = _merged(old, value) if both else value  # type: ignore[arg-type]
+    return result
+
+
+def is_managed(world: World) -> bool:
+    """Whether the Rollout belongs to this controller instance."""
+    label = world.rollout.metadata.labels.get(keys.INSTANCE_ID, "")
+    return label == world.instance_id

@@ -1,0 +1,57 @@
+"""What the world looks like once writes have been made, before anybody reacts to them.
+
+Owns the planner's picture of its own effects: specs, labels and annotations change at once, observed
+counts do not. Planning again on the projected world is how one plan becomes complete, and why
+planning after applying it finds nothing left to do. Pure.
+"""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+from analysis.times import format_time
+from rollouts.api.rollout import Rollout
+from rollouts.kube.patches import apply_merge
+from rollouts.kube.resources import ANALYSIS_RUNS, REPLICA_SETS, ROLLOUTS, SERVICES
+from rollouts.planner.plan import Obj, Verb, Write
+from rollouts.planner.world import ReplicaSet, Run, World
+
+
+def project(world: World, writes: Iterable[Write]) -> World:
+    """The World after ``writes``."""
+    for write in writes:
+        world = _after(world, write)
+    return world
+
+
+def _after(world: World, write: Write) -> World:
+    if write.resource == REPLICA_SETS:
+        sets = {rs.name: rs.raw for rs in world.replica_sets}
+        raws = _applied(sets, write, world.now)
+        return replace(world, replica_sets=tuple(ReplicaSet.of(raw) for raw in raws.values()))
+    if write.resource == ANALYSIS_RUNS:
+        runs = _applied({run.name: run.raw for run in world.runs}, write, world.now)
+        uid = world.rollout.metadata.uid
+        return replace(world, runs=tuple(Run.of(raw, uid) for raw in runs.values()))
+    if write.resource == SERVICES:
+        return replace(world, services=_applied(dict(world.services), write, world.now))
+    if write.resource == ROLLOUTS:
+        raw = apply_merge(world.rollout.raw, write.body)
+        if "spec" in write.body:
+            meta = raw["metadata"]
+            raw = {**raw, "metadata": {**meta, "generation": meta.get("generation", 0) + 1}}
+        return replace(world, rollout=Rollout.decode(raw))
+    return world
+
+
+def _applied(objects: dict[str, Obj], write: Write, now: float) -> dict[str, Obj]:
+    changed = dict(objects)
+    if write.verb is Verb.DELETE:
+        changed.pop(write.name, None)
+    elif write.verb is Verb.CREATE:
+        meta = {**write.body["metadata"], "creationTimestamp": format_time(now)}
+        changed[write.name] = {**write.body, "metadata": meta}
+    elif write.name in changed:
+        patched: Any = apply_merge(changed[write.name], write.body)
+        changed[write.name] = patched
+    return changed

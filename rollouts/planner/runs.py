@@ -1,0 +1,238 @@
+"""The Rollout's AnalysisRuns: which should exist, which should stop, and what their verdict does.
+
+Owns the life of background, step, pre- and post-promotion runs. A run is first named in the status
+and then made to exist, so a crash between the two neither loses nor repeats an analysis, and an old
+verdict is never read again: a new attempt gets a new name. A run that was stopped has not passed.
+Refuses to measure. Pure; called by both strategies.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from rollouts.api import labels as keys
+from rollouts.api.analysis import RolloutAnalysis
+from rollouts.api.bluegreen import BlueGreenStrategy
+from rollouts.api.canary import CanaryStrategy
+from rollouts.api.reasons import PauseReason, RunType
+from rollouts.api.status import AnalysisRunStatus
+from rollouts.kube.resources import ANALYSIS_RUNS
+from rollouts.planner import promotion, runspec, steps
+from rollouts.planner.draft import Draft
+from rollouts.planner.plan import Verb, Write
+from rollouts.planner.world import Run
+
+_TITLES: Final = {
+    RunType.STEP: ("Step", "Step-based analysis"),
+    RunType.BACKGROUND: ("Background", "Background analysis"),
+    RunType.PRE_PROMOTION: ("Pre-Promotion", "Blue/green pre-promotion analysis"),
+    RunType.POST_PROMOTION: ("Post-Promotion", "Blue/green post-promotion analysis"),
+}
+_FIELDS: Final = {
+    RunType.STEP: "current_step_analysis_run_status",
+    RunType.BACKGROUND: "current_background_analysis_run_status",
+    RunType.PRE_PROMOTION: "pre_promotion_analysis_run_status",
+    RunType.POST_PROMOTION: "post_promotion_analysis_run_status",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Slot:
+    """A place in the status for one run, and the analysis that belongs there now."""
+
+    kind: RunType
+    analysis: RolloutAnalysis
+
+    def suffix(self, step: int | None) -> str:
+        match self.kind:
+            case RunType.STEP:
+                return f"-{step}"
+            case RunType.BACKGROUND:
+                return ""
+            case RunType.PRE_PROMOTION:
+                return "-pre"
+            case RunType.POST_PROMOTION:
+                return "-post"
+
+
+def entry(draft: Draft, kind: RunType) -> AnalysisRunStatus | None:
+    """The run the status names for that purpose."""
+    part = (
+        draft.status.canary
+        if kind in (RunType.STEP, RunType.BACKGROUND)
+        else draft.status.blue_green
+    )
+    found: AnalysisRunStatus | None = getattr(part, _FIELDS[kind])
+    return found
+
+
+def find(draft: Draft, named: AnalysisRunStatus | None) -> Run | None:
+    """The run itself, where it exists and is ours."""
+    if named is None:
+        return None
+    return next((r for r in draft.world.runs if r.owned and r.name == named.name), None)
+
+
+def passed(draft: Draft, named: AnalysisRunStatus | None) -> bool:
+    """Whether the run has come to a good end by itself."""
+    run = find(draft, named)
+    return run is not None and run.phase == "Successful" and not run.terminating
+
+
+def reconcile_canary(draft: Draft, canary: CanaryStrategy) -> bool:
+    """Background and step analysis of a canary; True when their verdict stops this pass."""
+    if _over(draft):
+        _put(draft, RunType.STEP, None)
+        _put(draft, RunType.BACKGROUND, None)
+        _tidy(draft)
+        return False
+    at = steps.index(draft, canary)
+    step = steps.current(draft, canary)
+    background = canary.analysis
+    slots: list[_Slot] = []
+    if background is not None and (at is None or at >= (background.starting_step or 0)):
+        slots.append(_Slot(RunType.BACKGROUND, background))
+    else:
+        _put(draft, RunType.BACKGROUND, None)
+    if step is not None and step.analysis is not None:
+        if entry(draft, RunType.STEP) or not draft.status.pause_conditions:
+            slots.append(_Slot(RunType.STEP, step.analysis))
+    else:
+        _put(draft, RunType.STEP, None)
+    stopped = [_keep(draft, slot, at) for slot in slots]
+    _tidy(draft)
+    return any(stopped)
+
+
+def reconcile_blue_green(
+    draft: Draft, strategy: BlueGreenStrategy, *, pre: bool, post: bool
+) -> bool:
+    """Analysis before and after the switch; True when their verdict stops this pass.
+
+    ``pre`` and ``post``: whether the pods are where the one or the other may begin. A run that has
+    begun goes on even when pods come and go.
+    """
+    if _over(draft):
+        _tidy(draft)
+        return False
+    stopped = False
+    for kind, analysis, may_begin in (
+        (RunType.PRE_PROMOTION, strategy.pre_promotion_analysis, pre),
+        (RunType.POST_PROMOTION, strategy.post_promotion_analysis, post),
+    ):
+        if analysis is None:
+            _put(draft, kind, None)
+        elif may_begin or entry(draft, kind):
+            stopped = _keep(draft, _Slot(kind, analysis), None) or stopped
+    _tidy(draft)
+    return stopped
+
+
+def _over(draft: Draft) -> bool:
+    """Whether no analysis of this update matters any more, or not yet."""
+    return (
+        draft.stable is None
+        or draft.fully_promoted
+        or draft.status.abort
+        or draft.status.promote_full
+        or promotion.is_rollback_to_stable(draft)
+        or promotion.within_rollback_window(draft)
+    )
+
+
+def _keep(draft: Draft, slot: _Slot, step: int | None) -> bool:
+    """Name the slot's run, make it exist, mirror it, and act on its verdict."""
+    named = entry(draft, slot.kind)
+    if named is None or _resumed_after_inconclusive(draft, named):
+        if named is not None:
+            draft.set(controller_pause=bool(draft.status.pause_conditions))
+        name = _free_name(draft, runspec.base_name(draft) + slot.suffix(step))
+        _put(draft, slot.kind, AnalysisRunStatus(name=name))
+        return False
+    run = find(draft, named)
+    if run is None:
+        body = runspec.build(draft, slot.kind, slot.analysis, named.name, step)
+        draft.writes.append(Write(Verb.CREATE, ANALYSIS_RUNS, named.name, body))
+        return False
+    _mirror(draft, slot.kind, named, run)
+    return _judge(draft, slot.kind, run)
+
+
+def _resumed_after_inconclusive(draft: Draft, named: AnalysisRunStatus) -> bool:
+    status = draft.status
+    return (
+        named.status == "Inconclusive" and status.controller_pause and not status.pause_conditions
+    )
+
+
+def _judge(draft: Draft, kind: RunType, run: Run) -> bool:
+    title = _TITLES[kind][1]
+    if run.phase in ("Failed", "Error"):
+        detail = f": {run.message}" if run.message else ""
+        promotion.abort(draft, f"{title} phase error/failed{detail}")
+        return True
+    stopped_by_hand = run.phase == "Successful" and run.terminating
+    if run.phase == "Inconclusive" or stopped_by_hand:
+        draft.pause(PauseReason.INCONCLUSIVE_ANALYSIS)
+        return True
+    return False
+
+
+def _mirror(draft: Draft, kind: RunType, named: AnalysisRunStatus, run: Run) -> None:
+    phase = "" if run.phase == "Pending" and not run.message else run.phase
+    if (named.status, named.message) == (phase, run.message):
+        return
+    if named.status != phase:
+        previous = named.status or "NoPreviousStatus"
+        draft.event(
+            f"AnalysisRun{phase or 'Pending'}",
+            f"{_TITLES[kind][0]} Analysis Run '{run.name}' Status New: '{phase}' "
+            f"Previous: '{previous}'",
+            warning=phase in ("Failed", "Error"),
+        )
+    _put(draft, kind, AnalysisRunStatus(name=run.name, status=phase, message=run.message))
+
+
+def _put(draft: Draft, kind: RunType, value: AnalysisRunStatus | None) -> None:
+    field = {_FIELDS[kind]: value}
+    if kind in (RunType.STEP, RunType.BACKGROUND):
+        draft.set(canary=draft.status.canary.model_copy(update=field))
+    else:
+        draft.set(blue_green=draft.status.blue_green.model_copy(update=field))
+
+
+def _free_name(draft: Draft, base: str) -> str:
+    taken = {run.name for run in draft.world.runs}
+    number = 0
+    name = base
+    while name in taken:
+        number += 1
+        name = f"{base}.{number}"
+    return name
+
+
+def _tidy(draft: Draft) -> None:
+    """Stop runs that no longer matter and forget finished ones beyond the history limits."""
+    named = {found.name for kind in RunType if (found := entry(draft, kind)) is not None}
+    owned = [run for run in draft.world.runs if run.owned and run.name not in named]
+    for run in owned:
+        if not run.completed and not run.terminating:
+            body = {"spec": {"terminate": True}}
+            draft.writes.append(Write(Verb.PATCH, ANALYSIS_RUNS, run.name, body))
+    for run in _surplus(draft, [run for run in owned if run.completed]):
+        uid = str(run.raw["metadata"].get("uid", ""))
+        draft.writes.append(Write(Verb.DELETE, ANALYSIS_RUNS, run.name, {}, uid=uid))
+
+
+def _surplus(draft: Draft, finished: list[Run]) -> list[Run]:
+    """Finished runs of revisions that are gone, and the oldest beyond either limit."""
+    living = {rs.hash for rs in draft.all_sets if not rs.deleting}
+    limits = draft.spec.analysis
+    left = {True: limits.successful, False: limits.unsuccessful}
+    surplus: list[Run] = []
+    for run in sorted(finished, key=lambda r: (-r.created, r.name)):
+        good = run.phase == "Successful"
+        if run.labels.get(keys.POD_TEMPLATE_HASH) in living and left[good] > 0:
+            left[good] -= 1
+        else:
+            surplus.append(run)
+    return surplus

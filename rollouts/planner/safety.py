@@ -1,0 +1,113 @@
+"""The last word on every plan: order, and no traffic without capacity.
+
+Owns two rules no strategy may break, whatever it decided:
+
+* **Order**: create, scale up, move traffic, scale down, clean up. The status comes where its pass
+  put it, after the writes it reports.
+* **No black hole**: a Service that has pods to serve it is never pointed at a revision that cannot
+  take over, and a revision is never emptied while a Service still points at it.
+
+A write that would break the second rule is left out and said to be waiting; nothing else is changed.
+Pure; ``planner.planner`` passes each pass through here.
+"""
+
+from rollouts.api.rollout import RolloutSpec
+from rollouts.kube.resources import ANALYSIS_RUNS
+from rollouts.planner.draft import Draft
+from rollouts.planner.plan import Scale, Switch, Verb, Write
+from rollouts.planner.services import selected_hash
+
+
+def restrain(draft: Draft) -> None:
+    """Put the pass's writes in order and take out those that would hurt."""
+    kept = [write for write in draft.writes if _harmless(draft, write)]
+    if len(kept) != len(draft.writes):
+        draft.events = [event for event in draft.events if not _about_refused(event, draft, kept)]
+    draft.writes = sorted(kept, key=_rank)
+
+
+def _rank(write: Write) -> int:
+    """When a write may go: capacity before traffic before removal."""
+    effect = write.effect
+    if isinstance(effect, Switch):
+        return 2
+    if isinstance(effect, Scale) and effect.new < effect.old:
+        return 3
+    if write.verb is Verb.DELETE:
+        return 5
+    if write.resource == ANALYSIS_RUNS:
+        return 4
+    return 0 if write.verb is Verb.CREATE else 1
+
+
+def _harmless(draft: Draft, write: Write) -> bool:
+    match write.effect:
+        case Switch() as switch:
+            return _can_take_over(draft, switch)
+        case Scale() as scale if scale.new == 0:
+            return not _still_selected(draft, scale.hash)
+        case _:
+            return True
+
+
+def production_services(spec: RolloutSpec) -> tuple[str, ...]:
+    """The Services whose users are real: active, stable and canary; not the preview."""
+    if spec.blue_green is not None:
+        names = (spec.blue_green.active_service,)
+    elif spec.canary is not None:
+        names = (spec.canary.stable_service, spec.canary.canary_service)
+    else:
+        names = ()
+    return tuple(name for name in names if name)
+
+
+def _available(draft: Draft, pod_hash: str) -> int:
+    return sum(rs.available for rs in draft.all_sets if rs.hash == pod_hash)
+
+
+def _can_take_over(draft: Draft, switch: Switch) -> bool:
+    if switch.service not in production_services(draft.spec):
+        return True
+    before = (
+        _available(draft, switch.old)
+        if switch.old
+        else sum(rs.available for rs in draft.all_sets)
+    )
+    after = _available(draft, switch.new)
+    canary = draft.spec.canary
+    # A canary's own Service is meant to be small; the others must not lose capacity.
+    enough = 1 if canary and switch.service == canary.canary_service else min(draft.replicas, before)
+    if canary and switch.service == canary.stable_service:
+        enough -= canary.budgets(draft.replicas)[1]
+    if after >= min(max(enough, 1), max(before, 1)) or before == 0:
+        return True
+    draft.block(
+        "SwitchWaitsForCapacity",
+        f"Service {switch.service} stays on revision {switch.old or 'as it is'}: "
+        f"{after} pods of {switch.new} are available, {enough} are needed",
+        object=f"Service/{switch.service}",
+        field="spec.selector",
+    )
+    return False
+
+
+def _still_selected(draft: Draft, pod_hash: str) -> bool:
+    for name in production_services(draft.spec):
+        if selected_hash(draft.world.services.get(name)) == pod_hash:
+            draft.block(
+                "ScaleDownWaitsForSwitch",
+                f"revision {pod_hash} keeps its pods while Service {name} points at it",
+                object=f"Service/{name}",
+                field="spec.selector",
+            )
+            return True
+    return False
+
+
+def _about_refused(event: object, draft: Draft, kept: list[Write]) -> bool:
+    """Whether an event announces a write that was taken out."""
+    refused = [write.name for write in draft.writes if write not in kept]
+    message = getattr(event, "message", "")
+    return any(name in message for name in refused) and str(
+        getattr(event, "reason", "")
+    ) in ("ScalingReplicaSet", "SwitchService")

@@ -1,0 +1,266 @@
+"""Why nothing more happens now: blockers for every state a release can be in.
+
+Owns the words ``why``, ``get rollout`` and the dashboard show. Each rule looks at the finished pass
+and names what is waited for, where, since when, until when, and the command that clears it. A plan
+without a blocker would be a release that stands still for no reason, so the last rule always
+applies. Pure; called at the end of every pass.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Final, TypeAlias
+
+from analysis.times import format_duration
+from rollouts.api.canary import CanaryStrategy
+from rollouts.api.conditions import get
+from rollouts.api.reasons import ConditionType, PauseReason, Reason, RunType
+from rollouts.planner import canary as canaries
+from rollouts.planner import progress, runs, steps
+from rollouts.planner.draft import Draft
+from rollouts.planner.plan import Blocker, Obj
+from rollouts.planner.world import ReplicaSet, World
+
+Rule: TypeAlias = Callable[[Draft], Iterator[Blocker]]
+_PLUGIN: Final = "kubectl argo rollouts"
+
+
+def explain(draft: Draft) -> None:
+    """Add a blocker for each thing the release waits for; at least one."""
+    for rule in RULES:
+        draft.blockers += rule(draft)
+    if not draft.blockers:
+        draft.blockers += _fallback(draft)
+
+
+def invalid(world: World, message: str) -> Blocker:
+    """The blocker of a spec that cannot be acted upon."""
+    condition = get(world.rollout.status.conditions, ConditionType.INVALID_SPEC)
+    return Blocker(
+        "InvalidSpec",
+        message,
+        object=f"Rollout/{world.rollout.metadata.name}",
+        field=message.partition("is invalid: ")[2].partition(":")[0],
+        since=condition.last_update_time if condition else None,
+        then="nothing of this Rollout is changed until the spec or what it refers to is mended",
+        command=f"kubectl edit rollout {world.rollout.metadata.name}",
+    )
+
+
+def _command(draft: Draft, verb: str) -> str:
+    return f"{_PLUGIN} {verb} {draft.name} -n {draft.rollout.metadata.namespace}"
+
+
+def _manual_pause(draft: Draft) -> Iterator[Blocker]:
+    if draft.spec.paused:
+        condition = get(draft.status.conditions, ConditionType.PAUSED)
+        yield Blocker(
+            "ManualPause",
+            "a person has paused the Rollout",
+            object=f"Rollout/{draft.name}",
+            field="spec.paused",
+            since=condition.last_transition_time if condition else None,
+            command=_command(draft, "promote"),
+        )
+
+
+def _pauses(draft: Draft) -> Iterator[Blocker]:
+    for condition in draft.status.pause_conditions:
+        until, message = _end_of(draft, condition.reason, condition.start_time)
+        yield Blocker(
+            condition.reason,
+            message,
+            object=f"Rollout/{draft.name}",
+            field="status.pauseConditions",
+            since=condition.start_time,
+            until=until,
+            then="the release goes on by itself" if until else "",
+            command=_command(draft, "promote"),
+        )
+
+
+def _end_of(draft: Draft, reason: str, start: float | None) -> tuple[float | None, str]:
+    if reason == PauseReason.BLUE_GREEN:
+        strategy = draft.spec.blue_green
+        if strategy is not None and strategy.auto_promotion:
+            seconds = strategy.auto_promotion_seconds
+            wait = format_duration(float(seconds))
+            return (start or draft.now) + seconds, f"automatic promotion waits {wait}"
+        return None, "the new revision is ready; the switch waits for a person"
+    if reason == PauseReason.CANARY_STEP and draft.spec.canary is not None:
+        step = steps.current(draft, draft.spec.canary)
+        seconds_ = step.pause.seconds if step and step.pause else None
+        at = (draft.status.current_step_index or 0) + 1
+        place = f"step {at}/{len(draft.spec.canary.steps)}"
+        if seconds_ is None:
+            return None, f"{place} pauses until a person promotes"
+        wait = format_duration(float(seconds_))
+        return (start or draft.now) + seconds_, f"{place} pauses for {wait}"
+    return None, "an analysis was inconclusive; a person has to decide"
+
+
+def _aborted(draft: Draft) -> Iterator[Blocker]:
+    if draft.status.abort:
+        condition = get(draft.status.conditions, ConditionType.PROGRESSING)
+        yield Blocker(
+            "Aborted",
+            condition.message if condition else "the update was aborted",
+            object=f"Rollout/{draft.name}",
+            field="status.abort",
+            since=draft.status.aborted_at,
+            then="the stable revision serves; the template still asks for the aborted one",
+            command=_command(draft, "retry rollout"),
+        )
+
+
+def _runs(draft: Draft) -> Iterator[Blocker]:
+    for kind in RunType:
+        named = runs.entry(draft, kind)
+        run = runs.find(draft, named)
+        if named is None or (run is not None and run.completed):
+            continue
+        state = run.phase or "not started" if run else "not created yet"
+        yield Blocker(
+            f"{kind}AnalysisRunning",
+            f"AnalysisRun {named.name} is {state}{_measured(run.raw if run else None)}",
+            object=f"AnalysisRun/{named.name}",
+            field="status.phase",
+            since=run.created if run else None,
+            command=f"kubectl describe analysisrun {named.name}",
+        )
+
+
+def _measured(raw: Obj | None) -> str:
+    results = ((raw or {}).get("status") or {}).get("metricResults") or []
+    parts = []
+    for result in results:
+        last = (result.get("measurements") or [{}])[-1]
+        value = f" (last value {last['value']})" if last.get("value") else ""
+        parts.append(f"{result.get('name')} {result.get('phase')}{value}")
+    return ": " + ", ".join(parts) if parts else ""
+
+
+def _late(draft: Draft) -> Iterator[Blocker]:
+    condition = get(draft.status.conditions, ConditionType.PROGRESSING)
+    if condition is not None and condition.reason == Reason.TIMED_OUT:
+        yield Blocker(
+            "ProgressDeadlineExceeded",
+            condition.message,
+            object=f"Rollout/{draft.name}",
+            field="spec.progressDeadlineSeconds",
+            since=condition.last_transition_time,
+            command=_command(draft, "abort"),
+        )
+
+
+def _pods(draft: Draft) -> Iterator[Blocker]:
+    for rs in draft.all_sets:
+        if rs.available < rs.spec:
+            trouble = _trouble(draft.world, rs)
+            yield Blocker(
+                "PodsNotAvailable",
+                f"ReplicaSet {rs.name}: {rs.available} of {rs.spec} pods are available{trouble}",
+                object=f"ReplicaSet/{rs.name}",
+                field="status.availableReplicas",
+                until=_deadline(draft),
+                then="the progress deadline is exceeded" if _deadline(draft) else "",
+                command=f"kubectl get pods -l rollouts-pod-template-hash={rs.hash}",
+            )
+        elif rs.replicas > rs.spec:
+            yield Blocker(
+                "PodsNotGone",
+                f"ReplicaSet {rs.name}: {rs.replicas - rs.spec} pods are still to be removed",
+                object=f"ReplicaSet/{rs.name}",
+                field="status.replicas",
+            )
+
+
+def _deadline(draft: Draft) -> float | None:
+    condition = get(draft.status.conditions, ConditionType.PROGRESSING)
+    if condition is None or condition.status != "True" or progress.healthy(draft):
+        return None
+    if condition.reason in (Reason.TIMED_OUT, Reason.ABORTED, Reason.PAUSED):
+        return None
+    return (condition.last_update_time or draft.now) + draft.spec.progress_deadline
+
+
+def _trouble(world: World, rs: ReplicaSet) -> str:
+    """What the pods themselves say, the most telling reason first."""
+    reasons: dict[str, str] = {}
+    for pod in world.pods:
+        owners = pod["metadata"].get("ownerReferences") or []
+        if not any(owner.get("uid") == rs.uid for owner in owners):
+            continue
+        for container in (pod.get("status") or {}).get("containerStatuses") or []:
+            waiting = (container.get("state") or {}).get("waiting") or {}
+            if waiting.get("reason") and waiting["reason"] != "ContainerCreating":
+                where = f"pod {pod['metadata']['name']}, container {container.get('name')}"
+                reasons.setdefault(waiting["reason"], f"{where}: {waiting['reason']}")
+    failure = next(
+        (
+            str(c.get("message"))
+            for c in (rs.raw.get("status") or {}).get("conditions") or []
+            if c.get("type") == "ReplicaFailure" and c.get("status") == "True"
+        ),
+        "",
+    )
+    told = [*([failure] if failure else []), *reasons.values()]
+    return "; " + "; ".join(told[:3]) if told else ""
+
+
+def _delays(draft: Draft) -> Iterator[Blocker]:
+    for rs in draft.all_sets:
+        if rs.deadline and rs.deadline_at is not None and rs.spec:
+            yield Blocker(
+                "ScaleDownDelay",
+                f"ReplicaSet {rs.name} keeps {rs.spec} pods for a fast way back",
+                object=f"ReplicaSet/{rs.name}",
+                field="metadata.annotations.scale-down-deadline",
+                until=rs.deadline_at,
+                then="it is scaled to 0",
+            )
+
+
+def _unsettled(draft: Draft) -> Iterator[Blocker]:
+    canary = draft.spec.canary
+    if draft.blockers or canary is None or draft.fully_promoted:
+        return
+    yield from _counts(draft, canary)
+
+
+def _counts(draft: Draft, canary: CanaryStrategy) -> Iterator[Blocker]:
+    new, stable = canaries.desired_counts(draft, canary)
+    have = draft.stable.spec if draft.stable else 0
+    yield Blocker(
+        "ReplicasNotSettled",
+        f"the step wants {new} new and {stable} stable pods; "
+        f"{draft.new.available} new are available and {have} stable are asked for",
+        object=f"Rollout/{draft.name}",
+        field="status.currentStepIndex",
+    )
+
+
+def _fallback(draft: Draft) -> Iterator[Blocker]:
+    if draft.status.phase == "Healthy":
+        yield Blocker(
+            "Healthy",
+            f"nothing to do: revision {draft.new.revision} ({draft.new.hash}) is fully promoted",
+            object=f"Rollout/{draft.name}",
+        )
+        return
+    yield Blocker(
+        "Observing",
+        draft.status.message or "waiting for the cluster to report the changes made",
+        object=f"Rollout/{draft.name}",
+        field="status.message",
+    )
+
+
+RULES: Final[tuple[Rule, ...]] = (
+    _manual_pause,
+    _pauses,
+    _aborted,
+    _late,
+    _runs,
+    _pods,
+    _delays,
+    _unsettled,
+)
