@@ -66,6 +66,15 @@ def kubeconfig(url: str, namespace: str = "default") -> Obj:
     }
 
 
+def is_sandbox_kubeconfig(path: Path) -> bool:
+    """Whether the file points at a sandbox and nothing else."""
+    try:
+        found = yaml.safe_load(path.read_text())
+        return [one["name"] for one in found["clusters"]] == [_NAME]
+    except (OSError, ValueError, yaml.YAMLError, TypeError, KeyError):
+        return False
+
+
 def write_kubeconfig(path: Path, url: str, namespace: str = "default") -> None:
     """Readable by its owner only, like every kubeconfig."""
     path.touch(mode=0o600)
