@@ -188,10 +188,13 @@ def schema(kind: Kind) -> Obj:
         "apiVersion": {"type": "string", "description": "Version of the schema."},
         "kind": {"type": "string", "description": "Kind of the object."},
         "metadata": {"type": "object"},
-        "spec": structural(kind.spec),
+        "spec": {"description": "What is wanted.", **structural(kind.spec)},
     }
     if kind.status is not None:
-        properties["status"] = structural(kind.status)
+        properties["status"] = {
+            "description": "What was observed.",
+            **structural(kind.status),
+        }
     root: Obj = {
         "type": "object",
         "description": kind.description,
