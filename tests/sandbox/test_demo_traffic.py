@@ -21,9 +21,10 @@ CLOCK = SystemClock()
 
 def pod(name, image="demo/colours:blue", hash_="abc", env=()):
     labels = {"app": "shop", "rollouts-pod-template-hash": hash_}
+    container = {"image": image, "env": list(env), "ports": [{"containerPort": 8080}]}
     return {
         "metadata": {"namespace": "demo", "name": name, "labels": labels},
-        "spec": {"containers": [{"image": image, "env": list(env)}]},
+        "spec": {"containers": [container]},
     }
 
 
@@ -99,8 +100,9 @@ def test_a_version_behaves_as_its_image_and_environment_say(image, env, expected
 
 
 async def test_a_pod_answers_with_its_colour_until_it_stops(pods):
-    address = await pods.start(pod("p"))
-    assert await pods.start(pod("p")) == address
+    at = await pods.start(pod("p"))
+    assert await pods.start(pod("p")) == at
+    address = f"{at.ip}:{at.ports[8080]}"
     status, body = await get(f"http://{address}/anything")
     assert (status, '"version": "blue"' in body) == (200, True)
     assert pods.address_of("demo", "p") == address
@@ -112,7 +114,8 @@ async def test_a_pod_answers_with_its_colour_until_it_stops(pods):
 
 
 async def test_metrics_carry_the_labels_of_the_pod(pods):
-    address = await pods.start(pod("p"))
+    await pods.start(pod("p"))
+    address = pods.address_of("demo", "p")
     await get(f"http://{address}/")
     assert (
         'http_requests_total{code="200",version="blue"} 1.0'
@@ -176,7 +179,8 @@ async def test_load_keeps_to_its_rate_and_stops_by_itself(proxied):
 async def test_prometheus_sees_the_pods(pods, embedded):
     if not embedded:
         require_prometheus()
-    address = await pods.start(pod("p"))
+    await pods.start(pod("p"))
+    address = pods.address_of("demo", "p")
     async with (
         demo_prometheus(pods.page, CLOCK, interval=0.1, embedded=embedded) as prometheus,
         aiohttp.ClientSession() as session,

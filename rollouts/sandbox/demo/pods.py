@@ -10,23 +10,26 @@ import asyncio
 import random
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Final
 
 from aiohttp import web
 from prometheus_client import Metric, generate_latest
 from prometheus_client.registry import Collector
 from prometheus_client.samples import Sample
 
+from rollouts.api.labels import POD_TEMPLATE_HASH
 from rollouts.kube.api import Obj
 from rollouts.runtime.clock import Clock
+from rollouts.sandbox.controllers import PodAddress
 from rollouts.sandbox.demo.colours import Colours, behaviour_of
 
-_HASH = "rollouts-pod-template-hash"
+_HOST: Final = "127.0.0.1"
 
 
 @dataclass(frozen=True, slots=True)
 class _Running:
     runner: web.AppRunner
-    address: str
+    port: int
     colours: Colours
     labels: dict[str, str]
 
@@ -38,8 +41,8 @@ class DemoPods(Collector):
         self._clock, self._rng = clock, rng
         self._running: dict[tuple[str, str], _Running] = {}
 
-    async def start(self, pod: Obj) -> str:
-        """Start the pod's application; its address as ``host:port``. Again is the same address."""
+    async def start(self, pod: Obj) -> PodAddress:
+        """Start the pod's application, on a port of its own; again is the same port."""
         key = _key(pod)
         if key not in self._running:
             colours = Colours(
@@ -47,11 +50,12 @@ class DemoPods(Collector):
             )
             runner = web.AppRunner(colours.application(), access_log=None, shutdown_timeout=1.0)
             await runner.setup()
-            site = web.TCPSite(runner, "127.0.0.1", 0)
+            site = web.TCPSite(runner, _HOST, 0)
             await site.start()
-            host, port = runner.addresses[0][:2]
-            self._running[key] = _Running(runner, f"{host}:{port}", colours, _labels(pod))
-        return self._running[key].address
+            port = int(runner.addresses[0][1])
+            self._running[key] = _Running(runner, port, colours, _labels(pod))
+        running = self._running[key]
+        return PodAddress(_HOST, dict.fromkeys(_container_ports(pod), running.port))
 
     async def stop(self, pod: Obj) -> None:
         """Finish the requests in flight and stop; nothing happens for a pod that does not run."""
@@ -65,9 +69,9 @@ class DemoPods(Collector):
         await asyncio.gather(*(each.runner.cleanup() for each in running))
 
     def address_of(self, namespace: str, name: str) -> str | None:
-        """Where a pod answers, or None when it does not run."""
+        """Where a pod answers, as ``host:port``, or None when it does not run."""
         running = self._running.get((namespace, name))
-        return running.address if running else None
+        return f"{_HOST}:{running.port}" if running else None
 
     def page(self) -> str:
         """The metrics of every running pod, as one page."""
@@ -93,9 +97,14 @@ def _key(pod: Obj) -> tuple[str, str]:
     return pod["metadata"].get("namespace", "default"), pod["metadata"]["name"]
 
 
+def _container_ports(pod: Obj) -> Iterator[int]:
+    for container in (pod.get("spec") or {}).get("containers") or []:
+        yield from (int(port["containerPort"]) for port in container.get("ports") or [])
+
+
 def _labels(pod: Obj) -> dict[str, str]:
     """What a scrape knows of a pod beyond its page: the usual discovery labels."""
     namespace, name = _key(pod)
     own = pod["metadata"].get("labels") or {}
     labels = {"namespace": namespace, "pod": name, "app": own.get("app", "")}
-    return labels | {_HASH.replace("-", "_"): own.get(_HASH, "")}
+    return labels | {POD_TEMPLATE_HASH.replace("-", "_"): own.get(POD_TEMPLATE_HASH, "")}

@@ -45,6 +45,15 @@ class DemoPrometheus:
     url: str
     kind: str
 
+    async def value(self, query: str) -> float | None:
+        """The first value of an instant query's answer; None while there is none."""
+        async with (
+            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as session,
+            session.get(f"{self.url}/api/v1/query", params={"query": query}) as answer,
+        ):
+            result = (await answer.json())["data"]["result"]
+        return float(result[0]["value"][1]) if result else None
+
 
 @asynccontextmanager
 async def demo_prometheus(
