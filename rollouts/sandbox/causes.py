@@ -52,6 +52,10 @@ def unsupported(field: str, value: Any, allowed: Sequence[str]) -> Cause:
     return Cause(field, "FieldValueNotSupported", text)
 
 
+def too_long(field: str, most: int) -> Cause:
+    return Cause(field, "FieldValueTooLong", f"Too long: may not be more than {most} bytes")
+
+
 def not_found(field: str, value: Any) -> Cause:
     return Cause(field, "FieldValueNotFound", f"Not found: {shown(value)}")
 

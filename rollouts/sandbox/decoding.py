@@ -81,7 +81,8 @@ def check_type(info: ResourceInfo, body: Any) -> None:
 
 def _unknown(info: ResourceInfo, obj: Obj, options: Options) -> list[str]:
     if info.custom is not None:
-        return info.custom.versions[info.resource.version].prune(obj)
+        pruned: list[str] = info.custom.versions[info.resource.version].prune(obj)
+        return pruned
     if options.field_validation == "Ignore":
         return []
     from rollouts.sandbox import schemas

@@ -125,7 +125,9 @@ class DirectApi:
         subresource: str = "",
     ) -> Obj:
         """Raises 415: this cluster has no server-side apply."""
+        del body, namespace, field_manager, force, subresource
         await asyncio.sleep(0)
+        self._info(resource)
         raise unsupported_apply()
 
     async def delete(

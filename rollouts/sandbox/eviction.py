@@ -75,7 +75,7 @@ def _check_budget(core: Core, pod: Obj) -> None:
     needed = _desired_healthy(core, budget, pods)
     if not _is_ready(pod):
         always = dig(budget, "spec", "unhealthyPodEvictionPolicy") == "AlwaysAllow"
-        if always or (healthy >= needed and needed > 0):
+        if always or (healthy >= needed > 0):
             return
     if healthy - 1 >= needed:
         return

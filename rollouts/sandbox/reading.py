@@ -97,7 +97,7 @@ class Reader:
         _check_match(options.resource_version, options.resource_version_match, options)
         matches = selection(info, options.labels, options.fields)
         revision, start, found = self._from(info, namespace, options)
-        kept = []
+        kept: list[Obj] = []
         next_start: Key | None = None
         left = 0
         for key, obj in found:

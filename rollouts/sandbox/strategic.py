@@ -60,7 +60,8 @@ def _type_of(parent: str, field: str) -> str:
 def _merge_map(kind: str, base: Obj, patch: Obj) -> Obj:
     directive = patch.get(_PATCH)
     if directive == "replace":
-        return _without_directives({k: v for k, v in patch.items() if k != _PATCH})
+        replaced: Obj = _without_directives(patch)
+        return replaced
     if directive == "delete":
         return {}
     if directive not in (None, "merge"):
@@ -83,12 +84,12 @@ def _merge_map(kind: str, base: Obj, patch: Obj) -> Obj:
 
 def _merge_field(kind: str, field: str, base: Any, value: Any, order: Any) -> Any:
     if isinstance(value, dict):
-        before = base if isinstance(base, dict) else {}
-        return _merge_map(_type_of(kind, field), before, value)
+        inner: Obj = base if isinstance(base, dict) else {}
+        return _merge_map(_type_of(kind, field), inner, value)
     key = merge_key(kind, field)
     if not isinstance(value, list) or key is None:
         return _without_directives(value)
-    before = base if isinstance(base, list) else []
+    before: list[Any] = base if isinstance(base, list) else []
     if key == "":
         merged = [*before, *(item for item in value if item not in before)]
         return _ordered(merged, order, None)

@@ -5,7 +5,6 @@ times, resourceVersion as a precondition) and what the main and the status endpo
 What a kind adds is in ``kinds``; what ends an object is in ``deleting``. Called by ``apiserver``.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -16,7 +15,7 @@ from rollouts.sandbox.causes import CauseLike, forbidden, invalid, invalid_objec
 from rollouts.sandbox.core import Core, check_verb, naming
 from rollouts.sandbox.decoding import Refusal, check_type, decoded, object_refused, patch_refused
 from rollouts.sandbox.kinds import strategy_of
-from rollouts.sandbox.objects import meta
+from rollouts.sandbox.objects import copied, meta
 from rollouts.sandbox.options import Options
 from rollouts.sandbox.patching import patched
 from rollouts.sandbox.registry import ResourceInfo
@@ -51,14 +50,15 @@ class Writer:
 
     def create(self, info: ResourceInfo, namespace: str | None, body: Any, options: Options) -> Obj:
         check_verb(info, "create")
+        _warn_deprecated(info, options)
         obj = decoded(info, body, options)
         scope = _placed(info, namespace, obj)
         if scope:
             self._check_namespace(info, scope, obj)
         generated = self._stamp_new(info, obj)
-        if info.custom is None or info.has_status:
-            obj.pop("status", None)
         strategy = strategy_of(info)
+        if info.has_status and not strategy.born_with_status:
+            obj.pop("status", None)
         self._default(info, obj)
         strategy.on_create(self.core, obj)
         self._check(info, obj, None, metadata_causes(info, obj))
@@ -67,7 +67,6 @@ class Writer:
         key = Key(scope, obj["metadata"]["name"])
         if self.core.store.get(info.bucket, key) is not None:
             raise _already_exists(info, key.name)
-        options.warnings.extend(strategy.warnings(obj))
         return self._committed(info, key, obj, options)
 
     def update(  # noqa: PLR0917 - the agreed order of what a request consists of
@@ -116,19 +115,21 @@ class Writer:
         refused: Refusal = object_refused,
     ) -> Obj:
         name = current["metadata"]["name"]
+        _warn_deprecated(info, options)
         obj = decoded(info, body, options, refused)
         self._check_preconditions(info, current, obj["metadata"])
         old = conversion.current(info, current)
         obj = _merged_by_endpoint(info, old, obj, subresource)
-        strategy = strategy_of(info)
-        strategy.on_update(obj, old)
-        self._default(info, obj)
+        if not subresource:
+            self._default(info, obj)
+            strategy_of(info).on_update(self.core, obj, old)
+        elif info.custom is not None:
+            self._default(info, obj)
         _keep_system_metadata(obj, old)
         causes = metadata_causes(info, obj) if not subresource else []
         self._check(info, obj, old, [*causes, *_finalizer_causes(obj, old)])
         if _spec_changed(info, obj, old):
             obj["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
-        options.warnings.extend(strategy.warnings(obj))
         key = Key(current["metadata"].get("namespace", ""), name)
         if _same(obj, current):
             return self.core.shown(info, current)
@@ -232,6 +233,11 @@ class Writer:
         return invalid_object(info.resource.kind, info.resource.group, name, causes)
 
 
+def _warn_deprecated(info: ResourceInfo, options: Options) -> None:
+    if info.deprecation:
+        options.warnings.append(info.deprecation)
+
+
 def _must_have_version() -> CauseLike:
     return invalid("metadata.resourceVersion", 0, "must be specified for an update")
 
@@ -274,18 +280,17 @@ def _check_names(info: ResourceInfo, namespace: str | None, name: str, metadata:
 def _merged_by_endpoint(info: ResourceInfo, old: Obj, sent: Obj, subresource: str) -> Obj:
     """What the endpoint may change comes from the client, everything else from the store."""
     if subresource == "status":
-        result = {key: value for key, value in old.items() if key != "status"}
-        if "status" in sent:
-            result["status"] = sent["status"]
-        result["metadata"] = dict(old["metadata"])
-        return result
+        kept: Obj = copied(old)
+        kept.pop("status", None)
+        return {**kept, "status": sent["status"]} if "status" in sent else kept
     if subresource == "finalize":
-        spec = {**(old.get("spec") or {}), "finalizers": _finalizers(sent.get("spec") or {})}
-        return {**old, "metadata": dict(old["metadata"]), "spec": spec}
+        finalized: Obj = copied(old)
+        finalized.setdefault("spec", {})["finalizers"] = _finalizers(sent.get("spec") or {})
+        return finalized
     if info.has_status:
         sent.pop("status", None)
         if "status" in old:
-            sent["status"] = old["status"]
+            sent["status"] = copied(old["status"])
     return sent
 
 
