@@ -94,9 +94,7 @@ def _resize(draft: Draft, strategy: BlueGreenStrategy) -> None:
             abort_delay(draft, preview_size(draft, strategy), strategy.abort_scale_down_delay)
     else:
         unused = _fast_rollback(draft) and active_hash(draft, strategy) != new.hash
-        draft.scale(
-            new, preview_size(draft, strategy), deadline=new.deadline if unused else ""
-        )
+        draft.scale(new, preview_size(draft, strategy), deadline=new.deadline if unused else "")
     if _post_analysis_pending(draft, strategy) and strategy.scale_down_delay_seconds is None:
         return
     in_use = _hashes_in_use(draft, strategy)
@@ -214,4 +212,3 @@ def _promotion_reason(draft: Draft, strategy: BlueGreenStrategy, active: str) ->
     if draft.status.abort or _post_analysis_pending(draft, strategy):
         return ""
     return "Completed blue-green update"
-

@@ -32,6 +32,7 @@ class Draft:
     blockers: list[Blocker] = field(default_factory=list)
     wakes: list[float] = field(default_factory=list)
     abort_cause: str = ""
+    invalid: str = ""
 
     @property
     def rollout(self) -> Rollout:
@@ -109,7 +110,9 @@ class Draft:
     def unpause(self, reason: str) -> None:
         """End the pause with that reason; without any pause left nothing is paused."""
         left = tuple(c for c in self.status.pause_conditions if c.reason != reason)
-        self.set(pause_conditions=left, controller_pause=bool(left) and self.status.controller_pause)
+        self.set(
+            pause_conditions=left, controller_pause=bool(left) and self.status.controller_pause
+        )
 
     def patch_set(self, target: ReplicaSet, body: Obj, effect: Scale | None = None) -> None:
         """Merge-patch a ReplicaSet, provided it is still the one decided upon."""

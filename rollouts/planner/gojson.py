@@ -11,7 +11,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, Final, NamedTuple
 
-from rollouts.planner.quantity import canonical
+from rollouts.kube.quantities import canonical_quantity
 
 
 class _Field(NamedTuple):
@@ -98,7 +98,7 @@ def _scalar(value: Any, kind: str) -> str:
             return str(int(value)) if isinstance(value, int | float) else "0"
         case "resource.Quantity":
             text = str(value if value is not None else 0)
-            return _text(canonical(text) or text)
+            return _text(canonical_quantity(text) or text)
         case "intstr.IntOrString":
             return str(int(value)) if isinstance(value, int | float) else _text(str(value or ""))
         case _:

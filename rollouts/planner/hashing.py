@@ -38,7 +38,7 @@ def safe_encode(text: str) -> str:
 
 
 def template_hash(template: Mapping[str, Any], collision_count: int | None = None) -> str:
-    """The pod template hash of a new revision; ``collision_count`` is the status field of that name."""
+    """The pod template hash of a new revision; ``collision_count`` as in the status."""
     data = encode(template, "PodTemplateSpec").encode()
     if collision_count is not None:
         data += (collision_count & 0xFFFFFFFF).to_bytes(4, "little") + b"\0\0\0\0"

@@ -59,7 +59,9 @@ def plan(world: World) -> Plan:
         events += decided.events
         current = project(current, decided.writes)
     meta = world.rollout.metadata
-    raise RuntimeError(f"planning {meta.namespace}/{meta.name} does not come to rest: {writes[-3:]}")
+    raise RuntimeError(
+        f"planning {meta.namespace}/{meta.name} does not come to rest: {writes[-3:]}"
+    )
 
 
 def _one_pass(world: World) -> _Pass:

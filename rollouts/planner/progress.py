@@ -25,8 +25,7 @@ from rollouts.planner.revision import revision_number
 
 def update(draft: Draft) -> None:
     """Set the conditions of the next status; everything else of it must be final."""
-    conditions = remove(draft.previous.conditions, Type.INVALID_SPEC)
-    conditions = _paused(draft, conditions)
+    conditions = _paused(draft, _invalid(draft, draft.previous.conditions))
     was_healthy = is_true(conditions, Type.HEALTHY)
     conditions = _healthy(draft, conditions)
     conditions = _progressing(draft, conditions, was_healthy=was_healthy)
@@ -109,6 +108,19 @@ def _is_paused(draft: Draft) -> bool:
 
 def _condition(draft: Draft, kind: Type, truth: Truth, reason: Reason, message: str) -> Condition:
     return Condition.at(draft.now, kind, truth, reason, message)
+
+
+def _invalid(draft: Draft, conditions: Conditions) -> Conditions:
+    """A spec that reads well can still ask for what cannot be built; otherwise it is valid now."""
+    if not draft.invalid:
+        return remove(conditions, Type.INVALID_SPEC)
+    old = get(conditions, Type.INVALID_SPEC)
+    message = f'The Rollout "{draft.name}" is invalid: {draft.invalid}'
+    if old is not None and old.message == message:
+        return conditions
+    draft.event(EventReason.INVALID_SPEC, message, warning=True)
+    new = _condition(draft, Type.INVALID_SPEC, Truth.TRUE, Reason.INVALID_SPEC, message)
+    return replace(conditions, new)
 
 
 def _paused(draft: Draft, conditions: Conditions) -> Conditions:

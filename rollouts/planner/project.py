@@ -1,8 +1,8 @@
 """What the world looks like once writes have been made, before anybody reacts to them.
 
-Owns the planner's picture of its own effects: specs, labels and annotations change at once, observed
-counts do not. Planning again on the projected world is how one plan becomes complete, and why
-planning after applying it finds nothing left to do. Pure.
+Owns the planner's picture of its own effects: specs, labels and annotations change at once,
+observed counts do not. Planning again on the projected world is how one plan becomes complete, and
+why planning after applying it finds nothing left to do. Pure.
 """
 
 from collections.abc import Iterable

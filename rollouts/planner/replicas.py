@@ -1,9 +1,9 @@
 """Replica arithmetic of a canary without a router.
 
 Owns how a weight becomes pod counts and how far one move may go at once (Argo Rollouts' basic
-canary). All numbers are replicas; nothing here knows objects. The bounds that hold after every move:
-never more than ``replicas + surge`` pods by our doing, never fewer than ``replicas - unavailable``
-available ones. Pure; called by ``planner.canary``.
+canary). All numbers are replicas; nothing here knows objects. The bounds that hold after every
+move: never more than ``replicas + surge`` pods by our doing, never fewer than
+``replicas - unavailable`` available ones. Pure; called by ``planner.canary``.
 """
 
 from dataclasses import dataclass

@@ -64,7 +64,11 @@ def create(world: World, revisions: Revisions) -> tuple[Write, tuple[Event, ...]
         keys.REVISION: str(number),
         keys.DESIRED_REPLICAS: str(rollout.spec.replicas_or_default),
     }
-    spec: Obj = {"replicas": 0, "selector": _selector(rollout, revisions.hash), "template": template}
+    spec: Obj = {
+        "replicas": 0,
+        "selector": _selector(rollout, revisions.hash),
+        "template": template,
+    }
     if rollout.spec.min_ready_seconds:
         spec["minReadySeconds"] = rollout.spec.min_ready_seconds
     body: Obj = {

@@ -9,6 +9,8 @@ Refuses to measure. Pure; called by both strategies.
 from dataclasses import dataclass
 from typing import Final
 
+from analysis.args import ArgsError
+from analysis.templates import TemplateError
 from rollouts.api import labels as keys
 from rollouts.api.analysis import RolloutAnalysis
 from rollouts.api.bluegreen import BlueGreenStrategy
@@ -150,11 +152,20 @@ def _keep(draft: Draft, slot: _Slot, step: int | None) -> bool:
         return False
     run = find(draft, named)
     if run is None:
-        body = runspec.build(draft, slot.kind, slot.analysis, named.name, step)
-        draft.writes.append(Write(Verb.CREATE, ANALYSIS_RUNS, named.name, body))
-        return False
+        return not _create(draft, slot, named.name, step)
     _mirror(draft, slot.kind, named, run)
     return _judge(draft, slot.kind, run)
+
+
+def _create(draft: Draft, slot: _Slot, name: str, step: int | None) -> bool:
+    """Make the run exist; where it cannot be put together, say so and go no further."""
+    try:
+        body = runspec.build(draft, slot.kind, slot.analysis, name, step)
+    except (ArgsError, TemplateError) as error:
+        draft.invalid = f"AnalysisRun {name} cannot be created: {error}"
+        return False
+    draft.writes.append(Write(Verb.CREATE, ANALYSIS_RUNS, name, body))
+    return True
 
 
 def _resumed_after_inconclusive(draft: Draft, named: AnalysisRunStatus) -> bool:

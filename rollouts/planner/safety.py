@@ -7,8 +7,8 @@ Owns two rules no strategy may break, whatever it decided:
 * **No black hole**: a Service that has pods to serve it is never pointed at a revision that cannot
   take over, and a revision is never emptied while a Service still points at it.
 
-A write that would break the second rule is left out and said to be waiting; nothing else is changed.
-Pure; ``planner.planner`` passes each pass through here.
+A write that would break the second rule is left out and said to be waiting; nothing else is
+changed. Pure; ``planner.planner`` passes each pass through here.
 """
 
 from rollouts.api.rollout import RolloutSpec
@@ -52,12 +52,11 @@ def _harmless(draft: Draft, write: Write) -> bool:
 
 def production_services(spec: RolloutSpec) -> tuple[str, ...]:
     """The Services whose users are real: active, stable and canary; not the preview."""
+    names: list[str] = []
     if spec.blue_green is not None:
-        names = (spec.blue_green.active_service,)
+        names = [spec.blue_green.active_service]
     elif spec.canary is not None:
-        names = (spec.canary.stable_service, spec.canary.canary_service)
-    else:
-        names = ()
+        names = [spec.canary.stable_service, spec.canary.canary_service]
     return tuple(name for name in names if name)
 
 
@@ -69,14 +68,14 @@ def _can_take_over(draft: Draft, switch: Switch) -> bool:
     if switch.service not in production_services(draft.spec):
         return True
     before = (
-        _available(draft, switch.old)
-        if switch.old
-        else sum(rs.available for rs in draft.all_sets)
+        _available(draft, switch.old) if switch.old else sum(rs.available for rs in draft.all_sets)
     )
     after = _available(draft, switch.new)
     canary = draft.spec.canary
     # A canary's own Service is meant to be small; the others must not lose capacity.
-    enough = 1 if canary and switch.service == canary.canary_service else min(draft.replicas, before)
+    enough = (
+        1 if canary and switch.service == canary.canary_service else min(draft.replicas, before)
+    )
     if canary and switch.service == canary.stable_service:
         enough -= canary.budgets(draft.replicas)[1]
     if after >= min(max(enough, 1), max(before, 1)) or before == 0:
@@ -108,6 +107,7 @@ def _about_refused(event: object, draft: Draft, kept: list[Write]) -> bool:
     """Whether an event announces a write that was taken out."""
     refused = [write.name for write in draft.writes if write not in kept]
     message = getattr(event, "message", "")
-    return any(name in message for name in refused) and str(
-        getattr(event, "reason", "")
-    ) in ("ScalingReplicaSet", "SwitchService")
+    return any(name in message for name in refused) and str(getattr(event, "reason", "")) in (
+        "ScalingReplicaSet",
+        "SwitchService",
+    )

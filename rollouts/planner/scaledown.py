@@ -1,8 +1,8 @@
 """Scaling down what no longer serves, after its delay.
 
 Owns the ``scale-down-deadline`` annotation: an instant, so that a restart changes nothing. A delay
-of zero means at once; an aborted revision whose delay is switched off stays up. Pure; called by both
-strategies.
+of zero means at once; an aborted revision whose delay is switched off stays up. Pure; called by
+both strategies.
 """
 
 from analysis.times import format_time

@@ -88,9 +88,7 @@ def advance(draft: Draft, canary: CanaryStrategy) -> None:
     part = draft.status.canary.model_copy(update={"current_step_analysis_run_status": None})
     draft.set(current_step_index=at + 1, canary=part)
     total, text = len(canary.steps), describe(canary.steps[at])
-    draft.event(
-        EventReason.STEP_COMPLETED, f"Rollout step {at + 1}/{total} completed ({text})"
-    )
+    draft.event(EventReason.STEP_COMPLETED, f"Rollout step {at + 1}/{total} completed ({text})")
 
 
 def describe(step: CanaryStep) -> str:

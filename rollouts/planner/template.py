@@ -21,7 +21,7 @@ def same_template(replica_set: ReplicaSet, template: Obj) -> bool:
 
 
 def _essence(template: Obj) -> Obj:
-    whole = default_pod_template(copy.deepcopy(template))
+    whole = default_pod_template(template)
     labels = (whole.get("metadata") or {}).get("labels") or {}
     labels.pop(keys.POD_TEMPLATE_HASH, None)
     whole.get("spec", {}).pop("serviceAccount", None)

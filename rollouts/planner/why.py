@@ -49,6 +49,16 @@ def _command(draft: Draft, verb: str) -> str:
     return f"{_PLUGIN} {verb} {draft.name} -n {draft.rollout.metadata.namespace}"
 
 
+def _not_creatable(draft: Draft) -> Iterator[Blocker]:
+    if draft.invalid:
+        yield Blocker(
+            "InvalidSpec",
+            draft.invalid,
+            object=f"Rollout/{draft.name}",
+            command=f"kubectl edit rollout {draft.name}",
+        )
+
+
 def _manual_pause(draft: Draft) -> Iterator[Blocker]:
     if draft.spec.paused:
         condition = get(draft.status.conditions, ConditionType.PAUSED)
@@ -255,6 +265,7 @@ def _fallback(draft: Draft) -> Iterator[Blocker]:
 
 
 RULES: Final[tuple[Rule, ...]] = (
+    _not_creatable,
     _manual_pause,
     _pauses,
     _aborted,

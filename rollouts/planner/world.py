@@ -1,8 +1,8 @@
 """What the planner may look at: one frozen value.
 
-Owns the reading of the objects a decision needs, in the planner's words (replicas, seconds, hashes).
-Refuses to fetch anything: ``controllers.gather`` fills it from caches, tests and the simulator from
-wherever they like. Raw objects inside are read-only.
+Owns the reading of the objects a decision needs, in the planner's words (replicas, seconds,
+hashes). Refuses to fetch anything: ``controllers.gather`` fills it from caches, tests and the
+simulator from wherever they like. Raw objects inside are read-only.
 """
 
 from collections.abc import Mapping
