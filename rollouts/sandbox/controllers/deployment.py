@@ -136,7 +136,7 @@ class DeploymentController(Worker):
         if condition(family.deployment, "Progressing") is None:
             message = f'Found new replica set "{meta(family.new)["name"]}"'
             conditions = deploy_condition(
-                conditions, "Progressing", "True", Reason.FOUND, message, family.now
+                conditions, "Progressing", "True", Reason.FOUND, message, now=family.now
             )
         if family.recreates:
             await self._recreate(family, family.new)
@@ -167,7 +167,7 @@ class DeploymentController(Worker):
         await self._mark(family, made)
         message = f'Created new replica set "{name}"'
         return deploy_condition(
-            conditions, "Progressing", "True", Reason.CREATED, message, family.now
+            conditions, "Progressing", "True", Reason.CREATED, message, now=family.now
         )
 
     async def _collided(self, deployment: Obj, name: str) -> None:

@@ -70,7 +70,7 @@ def total(sets: Iterable[Obj], field: str) -> int:
 
 
 def deploy_condition(
-    conditions: Iterable[Obj], kind: str, state: str, reason: str, message: str, now: float
+    conditions: Iterable[Obj], kind: str, state: str, reason: str, message: str, *, now: float
 ) -> list[Obj]:
     """Sets one condition; writing the same status and reason again changes nothing."""
     kept = list(conditions)
@@ -143,7 +143,7 @@ def _progressing(family: Family, conditions: list[Obj], now: Obj) -> list[Obj]:
     if complete(family, now):
         message = f'ReplicaSet "{name}" has successfully progressed.'
         return deploy_condition(
-            conditions, "Progressing", "True", Reason.COMPLETE, message, family.now
+            conditions, "Progressing", "True", Reason.COMPLETE, message, now=family.now
         )
     if _progressed(status(deployment), now):
         # Removed first: each step forward restarts the deadline, also under the same reason.
@@ -155,7 +155,7 @@ def _progressing(family: Family, conditions: list[Obj], now: Obj) -> list[Obj]:
             "True",
             Reason.UPDATED,
             message,
-            family.now,
+            now=family.now,
         )
         if since and (found or {}).get("status") == "True":
             fresh[-1]["lastTransitionTime"] = since
@@ -164,7 +164,7 @@ def _progressing(family: Family, conditions: list[Obj], now: Obj) -> list[Obj]:
     if due is not None and family.now >= due:
         message = f'ReplicaSet "{name}" has timed out progressing.'
         return deploy_condition(
-            conditions, "Progressing", "False", Reason.TIMED_OUT, message, family.now
+            conditions, "Progressing", "False", Reason.TIMED_OUT, message, now=family.now
         )
     return conditions
 
@@ -177,7 +177,7 @@ def pause_conditions(deployment: Obj, conditions: list[Obj], now: float) -> list
         return conditions
     reason = Reason.PAUSED if paused else Reason.RESUMED
     message = "Deployment is paused" if paused else "Deployment is resumed"
-    return deploy_condition(conditions, "Progressing", "Unknown", reason, message, now)
+    return deploy_condition(conditions, "Progressing", "Unknown", reason, message, now=now)
 
 
 def deployment_status(family: Family, conditions: list[Obj]) -> Obj:
@@ -191,7 +191,7 @@ def deployment_status(family: Family, conditions: list[Obj]) -> Obj:
         "True" if enough else "False",
         Reason.AVAILABLE if enough else Reason.UNAVAILABLE,
         "enough replicas are available" if enough else "too few replicas are available",
-        family.now,
+        now=family.now,
     )
     conditions = _progressing(family, conditions, now)
     return {**now, "conditions": conditions}

@@ -51,7 +51,7 @@ class GarbageCollector(Worker):
         await super().run()
 
     def _watch_types(self) -> None:
-        """Watch what is new and forget what is no longer served. Events own and are owned by nothing."""
+        """Watch what is new, forget what is no longer served. Events have no owners."""
         wanted = {one: None for one in self._resources() if one.plural != EVENTS.plural}
         for resource in [one for one in self._watched if one not in wanted]:
             del self._watched[resource]

@@ -46,7 +46,7 @@ class Informers:
         self._group: asyncio.TaskGroup | None = None
 
     def store(self, resource: Resource) -> Store:
-        """The store of ``resource``, indexed by ``controller`` (uid) and ``orphans`` (namespace)."""
+        """The store of ``resource``, with indexes ``controller`` (uid), ``orphans`` (namespace)."""
         if resource not in self._informers:
             indexers: dict[str, Callable[[Obj], Iterable[str]]] = {
                 "controller": _by_controller,

@@ -102,7 +102,9 @@ class JobController(Worker):
         if suspended != is_true(job, "Suspended") and (suspended or condition(job, "Suspended")):
             reason = "JobSuspended" if suspended else "JobResumed"
             state, word = ("True", "suspended") if suspended else ("False", "resumed")
-            conditions = with_condition(conditions, "Suspended", state, reason, f"Job {word}", now)
+            conditions = with_condition(
+                conditions, "Suspended", state, reason, f"Job {word}", now=now
+            )
             self._events.record(job, "Normal", reason.removeprefix("Job"), f"Job {word}")
         started = None if suspended else status(job).get("startTime") or format_time(now)
         return {
@@ -122,7 +124,7 @@ class JobController(Worker):
         interim = "FailureTarget" if end.failed else "SuccessCriteriaMet"
         conditions = status(job).get("conditions") or []
         for one in (interim, kind):
-            conditions = with_condition(conditions, one, "True", end.reason, end.message, now)
+            conditions = with_condition(conditions, one, "True", end.reason, end.message, now=now)
         wanted: Obj = {
             **_counts(counted),
             "startTime": status(job).get("startTime") or format_time(now),
@@ -151,7 +153,7 @@ class JobController(Worker):
         return None
 
     async def _write(self, job: Obj, wanted: Obj) -> None:
-        absent = dict.fromkeys(_counts(Count()), 0) | {"conditions": []}
+        absent: Obj = dict.fromkeys(_counts(Count()), 0) | {"conditions": []}
         if not subset_differs({**absent, **status(job)}, wanted):
             return
         name, namespace = meta(job)["name"], meta(job)["namespace"]

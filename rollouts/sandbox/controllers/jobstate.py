@@ -48,7 +48,7 @@ class End:
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """Pods to create (negative: to delete), or the moment to look again (seconds since the epoch)."""
+    """Pods to create (negative: to delete), or when to look again (seconds since the epoch)."""
 
     pods: int = 0
     not_before: float | None = None

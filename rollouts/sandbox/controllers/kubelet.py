@@ -122,7 +122,9 @@ class Kubelet(Worker):
         node = spec(pod).get("nodeName") or ""
         if not node:
             # Nothing ever ran: there is nothing to wait for.
-            return await self._kill(pod, None) if deleting(pod) else None
+            if deleting(pod):
+                await self._kill(pod, None)
+            return None
         if not self._mine(node):
             return None
         known = self._known.get(uid(pod))
@@ -195,7 +197,8 @@ class Kubelet(Worker):
         if now < due:
             return due - now
         await self._halt(known)
-        return await self._kill(pod, known)
+        await self._kill(pod, known)
+        return None
 
     async def _kill(self, pod: Obj, known: _Known | None) -> None:
         """The last step of a deletion; what finalizers still hold is deleted once, not for ever."""

@@ -97,7 +97,7 @@ class NamespaceController(Worker):
             "True",
             "SomeResourcesRemain",
             f"still there: {shown}",
-            self.clock.wall(),
+            now=self.clock.wall(),
         )
         if after != before:
             patch = {"status": {"conditions": after}}

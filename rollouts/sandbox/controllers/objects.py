@@ -103,7 +103,7 @@ def ready(pod: Mapping[str, Any]) -> bool:
 
 
 def available_at(pod: Mapping[str, Any], min_ready_seconds: float) -> float | None:
-    """When a ready pod counts as available, in seconds since the epoch; None while it is not ready."""
+    """When a ready pod counts as available (seconds since the epoch); None while not ready."""
     if not ready(pod):
         return None
     since = parse_time((condition(pod, "Ready") or {}).get("lastTransitionTime"))
@@ -128,7 +128,7 @@ def restarts(pod: Mapping[str, Any]) -> int:
 
 
 def with_condition(
-    conditions: Iterable[Obj], kind: str, state: str, reason: str, message: str, now: float
+    conditions: Iterable[Obj], kind: str, state: str, reason: str, message: str, *, now: float
 ) -> list[Obj]:
     """``conditions`` with one of them set; its transition time moves only when its status does."""
     kept = list(conditions)

@@ -94,7 +94,7 @@ class PodControl:
         self._events.record(owner, "Normal", "SuccessfulDelete", message)
 
 
-def _first_error(results: list[None | BaseException]) -> ApiError | None:
+def _first_error(results: list[BaseException | None]) -> ApiError | None:
     """The first refusal; anything that is not an answer of the API is raised as it is."""
     for result in results:
         if isinstance(result, BaseException) and not isinstance(result, ApiError):

@@ -92,16 +92,15 @@ def _state(view: View, container: Mapping[str, Any]) -> Obj:
             assert_never(phase)
 
 
+def _before(view: View, container: str) -> Obj:
+    """The container's status as it is now."""
+    statuses: list[Obj] = status(view.pod).get("containerStatuses") or []
+    return next((one for one in statuses if one["name"] == container), {})
+
+
 def _running_since(view: View, container: str) -> str:
     """A container that goes from running to ready was started once, not twice."""
-    old = next(
-        (
-            one
-            for one in status(view.pod).get("containerStatuses") or ()
-            if one["name"] == container
-        ),
-        {},
-    )
+    old = _before(view, container)
     running = (old.get("state") or {}).get("running")
     if running and int(old.get("restartCount", 0)) == view.moment.restarts:
         return str(running.get("startedAt"))
@@ -117,14 +116,7 @@ def _last_state(view: View, container: str) -> Obj:
     waiting = view.moment.phase is Phase.CRASH_BACKOFF
     if not waiting and not view.moment.restarts:
         return {}
-    old = next(
-        (
-            one
-            for one in status(view.pod).get("containerStatuses") or ()
-            if one["name"] == container
-        ),
-        {},
-    )
+    old = _before(view, container)
     ended = (old.get("state") or {}).get("terminated")
     kept = (old.get("lastState") or {}).get("terminated")
     last = ended or kept or _terminated(view, container, view.moment.exit_code or 1, view.since)
@@ -139,7 +131,9 @@ def _container(view: View, container: Mapping[str, Any]) -> Obj:
     return {
         "name": name,
         "image": image,
-        "imageID": f"sandbox://{image.split('@', maxsplit=1)[0]}@sha256:{_digest(image)}" if pulled else "",
+        "imageID": f"sandbox://{image.split('@', maxsplit=1)[0]}@sha256:{_digest(image)}"
+        if pulled
+        else "",
         "containerID": _container_id(view, name, view.moment.restarts) if pulled else "",
         "ready": phase is Phase.READY,
         "started": alive,
@@ -196,7 +190,7 @@ def _ready_condition(view: View) -> tuple[bool, str, str]:
 
 def _conditions(view: View) -> list[Obj]:
     phase = view.moment.phase
-    initialized = phase not in (Phase.CREATING,) or not spec(view.pod).get("initContainers")
+    initialized = phase is not Phase.CREATING or not spec(view.pod).get("initContainers")
     is_ready, reason, message = _ready_condition(view)
     inside = phase is Phase.READY
     inner = ("", "") if inside else (reason, message)
@@ -258,7 +252,8 @@ def changes(pod: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
 def _shown(value: Any) -> Any:
     """A value without its empty parts, which a server may or may not store."""
     if isinstance(value, Mapping):
-        return {name: _shown(one) for name, one in value.items() if one not in ("", None, {}, [])}
+        kept = {name: one for name, one in value.items() if one not in ("", None, {}, [])}
+        return {name: _shown(one) for name, one in kept.items()}
     if isinstance(value, list):
         return [_shown(one) for one in value]
     return value

@@ -1,9 +1,9 @@
 """How scripted pods behave, as data.
 
 Owns the profiles (a profile is a list of stages with durations), where in its script a pod is after
-some seconds, and which profile a pod gets. Pure: where a pod stands is a function of the profile,
-the pod's seed and the seconds since it was accepted, so a restarted kubelet finds every pod where it
-left it. Called by the kubelet; the names here are what ``--pods`` and annotations accept.
+some seconds, and which profile a pod gets. Pure: where it stands is a function of the profile,
+the pod's seed and the seconds since it was accepted, so a restarted kubelet finds every pod where
+it left it. Called by the kubelet; the names here are what ``--pods`` and annotations accept.
 """
 
 import math
@@ -58,8 +58,8 @@ class Profile:
     """A script.
 
     ``again``: index of the stage that follows the last one (each round is a restart of the
-    containers), or None to stay in the last one. ``complete_after``: seconds until containers that are meant
-    to end do so. ``stop_after``: seconds a graceful deletion takes.
+    containers), or None to stay in the last one. ``complete_after``: seconds until containers that
+    are meant to end do so. ``stop_after``: seconds a graceful deletion takes.
     """
 
     name: str

@@ -1,7 +1,7 @@
 """Which pods a ReplicaSet gives up first.
 
 Owns the order of deletion when there are more pods than wanted. Pure. Called by the ReplicaSet
-controller; the order is the one users of a Kubernetes cluster rely on: what serves least goes first.
+controller; the order is the one users of Kubernetes rely on: what serves least goes first.
 """
 
 import math

@@ -129,7 +129,7 @@ class ReplicaSetController(Worker):
                 "True",
                 "FailedCreate" if len(pods) < _wanted(found) else "FailedDelete",
                 outcome.error.message,
-                now,
+                now=now,
             )
         return {
             "replicas": len(pods),
@@ -174,5 +174,14 @@ def _min_ready(found: Obj) -> float:
 
 def _with_zeros(current: Obj) -> Obj:
     """A status as stored: servers leave out zeros and empty lists."""
-    zeros: Obj = dict.fromkeys(("replicas", "fullyLabeledReplicas", "readyReplicas", "availableReplicas", "observedGeneration"), 0)
+    zeros: Obj = dict.fromkeys(
+        (
+            "replicas",
+            "fullyLabeledReplicas",
+            "readyReplicas",
+            "availableReplicas",
+            "observedGeneration",
+        ),
+        0,
+    )
     return {**zeros, "conditions": [], **current}

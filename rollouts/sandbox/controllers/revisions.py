@@ -1,7 +1,7 @@
 """Which ReplicaSet is which revision of a Deployment.
 
-Owns the comparison of pod templates, the hash that names a ReplicaSet, and the revision numbers that
-``kubectl rollout history`` and ``undo`` read. Pure. Called by the Deployment controller.
+Owns the comparison of pod templates, the hash that names a ReplicaSet, and the revision numbers
+that ``kubectl rollout history`` and ``undo`` read. Pure. Called by the Deployment controller.
 """
 
 import hashlib

@@ -1,7 +1,7 @@
 """How far a Deployment's rolling update may go in one step.
 
-Owns the arithmetic of maxSurge, maxUnavailable and proportional scaling over ReplicaSet sizes. Pure;
-knows no objects, only numbers. Called by the Deployment controller.
+Owns the arithmetic of maxSurge, maxUnavailable and proportional scaling over ReplicaSet sizes.
+Pure; knows no objects, only numbers. Called by the Deployment controller.
 """
 
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ class Limits:
 
 
 def limits(replicas: int, surge: int | str | None, unavailable: int | str | None) -> Limits:
-    """Both limits in replicas; if both come out as zero nothing could ever move, so one may be missing."""
+    """Both limits in replicas; with both at zero nothing could ever move, so one may be missing."""
     up = share_of(surge, replicas, default="25%", round_up=True)
     down = share_of(unavailable, replicas, default="25%", round_up=False)
     if up == 0 and down == 0:
@@ -70,12 +70,12 @@ def scale_down(replicas: int, new: Size, old: Sequence[Size], bounds: Limits) ->
 
 
 def proportional(sizes: Sequence[int], target: int) -> list[int]:
-    """``sizes`` scaled to add up to ``target``, each by its share; rounding goes to the largest first.
+    """``sizes`` scaled to add up to ``target``, each by its share.
 
-    ``sizes`` must be ordered by preference: what is left over goes to the first ones.
+    What rounding leaves over goes where it cut off most, of equals to the first.
     """
     total = sum(sizes)
-    if total == 0 or target == total:
+    if total in (0, target):
         return list(sizes)
     exact = [size * target / total for size in sizes]
     scaled = [int(value) for value in exact]

@@ -120,7 +120,7 @@ class Scheduler(Worker):
             "False",
             "Unschedulable",
             message,
-            self.clock.wall(),
+            now=self.clock.wall(),
         )
         patch = {
             "metadata": {"resourceVersion": meta(pod).get("resourceVersion")},

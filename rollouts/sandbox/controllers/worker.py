@@ -58,7 +58,7 @@ class Worker(ABC):
                     "reconcile failed", controller=self.name, object=str(key), error=str(error)
                 )
                 self.queue.retry(key)
-            except Exception:
+            except Exception:  # noqa: BLE001 - logged whole, and retried like any failure
                 # One object nobody thought of must not stop the whole cluster.
                 _log.exception("reconcile crashed", controller=self.name, object=str(key))
                 self.queue.retry(key)
