@@ -41,10 +41,9 @@ class _Entry:
 
 def negotiate(accept: str) -> Answer:
     """Raises a 406 error when nothing in ``accept`` can be served."""
-    entries = _parse(accept)
-    if not entries:
+    if not accept.strip():
         return Answer()
-    for entry in entries:
+    for entry in _parse(accept):
         answer = _answer(entry)
         if answer is not None:
             return answer
