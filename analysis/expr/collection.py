@@ -11,21 +11,21 @@ from typing import Any
 import orjson
 
 from analysis.expr.context import Body, Context, need_list, need_text
-from analysis.expr.errors import MAX_ITEMS, MAX_STRING, Budget, ExprError
+from analysis.expr.errors import MAX_ITEMS, MAX_STRING, Meter, ExprError
 from analysis.expr.values import equal, is_int, less, to_json, to_text
 
 
-def sort(values: list[Any], budget: Budget, order: Any = "asc", key: Any = None) -> list[Any]:
+def sort(values: list[Any], meter: Meter, order: Any = "asc", key: Any = None) -> list[Any]:
     """``values`` in order of ``key`` (a list as long, or the values themselves)."""
     if order not in ("asc", "desc"):
         raise ExprError('sort order must be "asc" or "desc"')
     keys = values if key is None else key
 
     def compare(a: int, b: int) -> int:
-        budget.spend()
-        if less(keys[a], keys[b], "<", budget):
+        meter.spend()
+        if less(keys[a], keys[b], "<", meter):
             return -1
-        return 1 if less(keys[b], keys[a], "<", budget) else 0
+        return 1 if less(keys[b], keys[a], "<", meter) else 0
 
     places = sorted(range(len(values)), key=cmp_to_key(compare), reverse=order == "desc")
     return [values[place] for place in places]
@@ -36,7 +36,7 @@ def sort(values: list[Any], budget: Budget, order: Any = "asc", key: Any = None)
 
 def to_string(context: Context, value: Any) -> str:
     if isinstance(value, list | dict):
-        return to_json(value, context.budget)
+        return to_json(value, context.meter)
     return to_text(value)
 
 
@@ -50,9 +50,9 @@ def of_text(body: Callable[..., Any]) -> Body:
             raise TypeError
         value = body(*arguments)
         if isinstance(value, str):
-            context.budget.text(len(value))
+            context.meter.text(len(value))
         elif isinstance(value, list):
-            context.budget.items(len(value))
+            context.meter.items(len(value))
         return value
 
     return checked_body
@@ -87,7 +87,7 @@ def replace(text: str, old: str, new: str, limit: int = -1) -> str:
 
 def join(context: Context, values: Any, separator: str = "") -> str:
     need_text(separator, *need_list(values))
-    context.budget.text(sum(map(len, values)) + len(separator) * len(values))
+    context.meter.text(sum(map(len, values)) + len(separator) * len(values))
     return separator.join(values)
 
 
@@ -125,13 +125,13 @@ def take(_: Context, values: Any, count: Any) -> list[Any]:
 def uniq(context: Context, values: Any) -> list[Any]:
     kept: list[Any] = []
     for value in need_list(values):
-        if not any(equal(value, other, context.budget) for other in kept):
+        if not any(equal(value, other, context.meter) for other in kept):
             kept.append(value)
     return kept
 
 
 def concat(context: Context, *lists: Any) -> list[Any]:
-    context.budget.items(sum(len(need_list(values)) for values in lists))
+    context.meter.items(sum(len(need_list(values)) for values in lists))
     return [value for values in lists for value in values]
 
 
@@ -139,10 +139,10 @@ def flatten(context: Context, values: Any) -> list[Any]:
     flat: list[Any] = []
     stack = list(reversed(need_list(values)))
     while stack:
-        context.budget.spend()
+        context.meter.spend()
         value = stack.pop()
         if isinstance(value, list):
-            context.budget.spend(len(value))
+            context.meter.spend(len(value))
             stack.extend(reversed(value))
         else:
             flat.append(value)
@@ -157,5 +157,5 @@ def from_pairs(_: Context, pairs: Any) -> dict[str, Any]:
 
 def from_json(context: Context, text: Any) -> Any:
     need_text(text)
-    context.budget.text(len(text))
+    context.meter.text(len(text))
     return orjson.loads(text)

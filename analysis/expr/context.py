@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from analysis.expr.errors import Budget
+from analysis.expr.errors import Meter
 
 
 @dataclass(slots=True)
@@ -17,7 +17,7 @@ class Context:
 
     result: Any
     now: float
-    budget: Budget
+    meter: Meter
 
 
 Body = Callable[..., Any]

@@ -41,10 +41,16 @@ class ExprError(Exception):
 
 
 @dataclass(slots=True)
-class Budget:
-    """How many steps one evaluation may still take."""
+class Meter:
+    """What one evaluation may still spend, and whether NaN got into it.
+
+    Every comparison with NaN is false, so a verdict that rests on one means nothing, unless the
+    expression asked ``isNaN`` and was told yes.
+    """
 
     steps: int = MAX_STEPS
+    compared_nan: bool = False
+    found_nan: bool = False
 
     def spend(self, steps: int = 1) -> None:
         self.steps -= steps

@@ -22,9 +22,9 @@ def call(function: Function, name: str, context: Context, arguments: list[Any]) 
     if not function.free:
         for argument in arguments:
             if isinstance(argument, list | dict):
-                context.budget.spend(len(argument))
+                context.meter.spend(len(argument))
             elif isinstance(argument, str):
-                context.budget.spend(len(argument) // 32)
+                context.meter.spend(len(argument) // 32)
     try:
         return function.body(context, *arguments)
     except (TypeError, AttributeError, ValueError, OverflowError, IndexError) as error:
@@ -69,8 +69,8 @@ METHODS: Final[dict[tuple[type, str], Callable[[Any], Any]]] = {
 FUNCTIONS: Final[dict[str, Function]] = {
     "asInt": Function(1, 1, numeric.as_int),
     "asFloat": Function(1, 1, numeric.as_float),
-    "isNaN": Function(1, 1, numeric.float_test(math.isnan)),
-    "isInf": Function(1, 1, numeric.float_test(math.isinf)),
+    "isNaN": Function(1, 1, numeric.is_nan),
+    "isInf": Function(1, 1, numeric.is_inf),
     # Argo Rollouts' behaviour: both look at the whole result, whatever their first argument is.
     "isNil": Function(1, 1, lambda context, _: context.result is None, free=True),
     "default": Function(
@@ -117,7 +117,7 @@ FUNCTIONS: Final[dict[str, Function]] = {
     "hasSuffix": Function(2, 2, collection.of_text(str.endswith)),
     "toBase64": Function(1, 1, collection.of_text(collection.to_base64)),
     "fromBase64": Function(1, 1, collection.of_text(collection.from_base64)),
-    "toJSON": Function(1, 1, lambda context, value: to_json(value, context.budget)),
+    "toJSON": Function(1, 1, lambda context, value: to_json(value, context.meter)),
     "fromJSON": Function(1, 1, collection.from_json),
     "first": Function(
         1, 1, lambda context, values: collection.get(context, need_list(values), 0), True
@@ -139,7 +139,7 @@ FUNCTIONS: Final[dict[str, Function]] = {
         1,
         2,
         lambda context, values, order="asc": collection.sort(
-            need_list(values), context.budget, order
+            need_list(values), context.meter, order
         ),
     ),
     "now": Function(0, 0, lambda context: Instant(context.now)),

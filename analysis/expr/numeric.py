@@ -47,13 +47,18 @@ def as_float(_: Context, value: Any) -> float:
     raise ExprError(f"asFloat() not supported on {type_name(value)} {to_text(value)[:64]}")
 
 
-def float_test(test: Callable[[float], bool]) -> Body:
-    def body(_: Context, value: Any) -> bool:
-        if not is_number(value):
-            raise TypeError
-        return test(value)
+def is_nan(context: Context, value: Any) -> bool:
+    if not is_number(value):
+        raise TypeError
+    found = math.isnan(value)
+    context.meter.found_nan |= found
+    return found
 
-    return body
+
+def is_inf(_: Context, value: Any) -> bool:
+    if not is_number(value):
+        raise TypeError
+    return math.isinf(value)
 
 
 # --- numbers ---
@@ -102,7 +107,7 @@ def absolute(_: Context, value: Any) -> Any:
 
 def extreme(pick: Callable[[list[Any]], Any]) -> Body:
     def body(context: Context, *arguments: Any) -> Any:
-        context.budget.spend(sum(len(a) for a in arguments if isinstance(a, list)))
+        context.meter.spend(sum(len(a) for a in arguments if isinstance(a, list)))
         flat = _numbers(arguments)
         return pick(flat) if flat else None
 

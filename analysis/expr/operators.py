@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import re2
 
-from analysis.expr.errors import Budget, ExprError
+from analysis.expr.errors import Meter, ExprError
 from analysis.expr.values import (
     Span,
     arithmetic,
@@ -66,7 +66,7 @@ def fetch(target: Any, key: Any) -> Any:
     raise ExprError(f"cannot fetch {key} from {type_name(target)}")
 
 
-def sliced(target: Any, start: Any, stop: Any, budget: Budget) -> Any:
+def sliced(target: Any, start: Any, stop: Any, meter: Meter) -> Any:
     """``target[start:stop]``; negative places count from the end, too large ones are cut."""
     if not isinstance(target, list | str):
         raise ExprError(f"cannot slice {type_name(target)}")
@@ -74,13 +74,13 @@ def sliced(target: Any, start: Any, stop: Any, budget: Budget) -> Any:
         raise ExprError("a slice needs integers")
     part = target[start:stop]
     if isinstance(part, str):
-        budget.text(len(part))
+        meter.text(len(part))
     else:
-        budget.items(len(part))
+        meter.items(len(part))
     return part
 
 
-def _in(_: str, left: Any, right: Any, budget: Budget) -> bool:
+def _in(_: str, left: Any, right: Any, meter: Meter) -> bool:
     match right:
         case None:
             return False
@@ -89,27 +89,27 @@ def _in(_: str, left: Any, right: Any, budget: Budget) -> bool:
                 raise ExprError(f"cannot use {type_name(left)} as a key of a map")
             return left in right
         case list():
-            return any(equal(left, item, budget) for item in right)
+            return any(equal(left, item, meter) for item in right)
         case _:
             raise ExprError(f'operator "in" not defined on {type_name(right)}')
 
 
-def _string_test(test: Callable[[str, str], bool]) -> Callable[[str, Any, Any, Budget], bool]:
-    def apply(operator: str, left: Any, right: Any, budget: Budget) -> bool:
+def _string_test(test: Callable[[str, str], bool]) -> Callable[[str, Any, Any, Meter], bool]:
+    def apply(operator: str, left: Any, right: Any, meter: Meter) -> bool:
         if not (isinstance(left, str) and isinstance(right, str)):
             raise mismatch(left, operator, right)
-        budget.spend(len(left) // 32)
+        meter.spend(len(left) // 32)
         return test(left, right)
 
     return apply
 
 
-def _matches(operator: str, left: Any, right: Any, budget: Budget) -> bool:
+def _matches(operator: str, left: Any, right: Any, meter: Meter) -> bool:
     if left is None:
         return False
     if not (isinstance(left, str) and isinstance(right, str)):
         raise mismatch(left, operator, right)
-    budget.spend(100 + len(left) // 8)
+    meter.spend(100 + len(left) // 8)
     return _pattern(right).search(left) is not None
 
 
@@ -125,24 +125,24 @@ def _pattern(text: str) -> Any:
         raise ExprError(f"error parsing regexp: {reason}") from None
 
 
-def _range(operator: str, left: Any, right: Any, budget: Budget) -> list[int]:
+def _range(operator: str, left: Any, right: Any, meter: Meter) -> list[int]:
     if not (is_int(left) and is_int(right)):
         raise mismatch(left, operator, right)
-    budget.items(max(0, right - left + 1))
+    meter.items(max(0, right - left + 1))
     return list(range(left, right + 1))
 
 
-def _equality(operator: str, left: Any, right: Any, budget: Budget) -> bool:
-    return equal(left, right, budget) == (operator == "==")
+def _equality(operator: str, left: Any, right: Any, meter: Meter) -> bool:
+    return equal(left, right, meter) == (operator == "==")
 
 
-BINARY: Final[dict[str, Callable[[str, Any, Any, Budget], Any]]] = {
+BINARY: Final[dict[str, Callable[[str, Any, Any, Meter], Any]]] = {
     "==": _equality,
     "!=": _equality,
-    "<": lambda operator, left, right, budget: less(left, right, operator, budget),
-    "<=": lambda operator, left, right, budget: less(left, right, operator, budget),
-    ">": lambda operator, left, right, budget: _greater(left, right, operator, budget),
-    ">=": lambda operator, left, right, budget: _greater(left, right, operator, budget),
+    "<": lambda operator, left, right, meter: less(left, right, operator, meter),
+    "<=": lambda operator, left, right, meter: less(left, right, operator, meter),
+    ">": lambda operator, left, right, meter: _greater(left, right, operator, meter),
+    ">=": lambda operator, left, right, meter: _greater(left, right, operator, meter),
     "in": _in,
     "contains": _string_test(lambda text, part: part in text),
     "startsWith": _string_test(str.startswith),
@@ -153,8 +153,8 @@ BINARY: Final[dict[str, Callable[[str, Any, Any, Budget], Any]]] = {
 }
 
 
-def _greater(left: Any, right: Any, operator: str, budget: Budget) -> bool:
+def _greater(left: Any, right: Any, operator: str, meter: Meter) -> bool:
     try:
-        return less(right, left, "<=" if operator == ">=" else "<", budget)
+        return less(right, left, "<=" if operator == ">=" else "<", meter)
     except ExprError:
         raise mismatch(left, operator, right) from None

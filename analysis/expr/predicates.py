@@ -40,7 +40,7 @@ class Predicate:
     size: int
 
     def value(self, element: Any, index: int, accumulated: Any = None) -> Any:
-        self.frame.context.budget.spend()
+        self.frame.context.meter.spend()
         self.frame.elements.append(Element(element, index, accumulated))
         value = self.run(self.frame)
         self.frame.elements.pop()
@@ -53,7 +53,7 @@ class Predicate:
         return value
 
     def built(self, items: list[Any]) -> list[Any]:
-        self.frame.context.budget.items(len(items))
+        self.frame.context.meter.items(len(items))
         return items
 
 
@@ -95,7 +95,7 @@ def _find_index(*, backwards: bool) -> Callable[[Predicate, Items], Any]:
 
 
 def _map(test: Predicate, items: Items) -> Items:
-    test.frame.context.budget.items(len(items))
+    test.frame.context.meter.items(len(items))
     return [test.value(item, i) for i, item in enumerate(items)]
 
 
@@ -118,7 +118,7 @@ def _reduce(test: Predicate, items: Items, *initial: Any) -> Any:
 
 def _sort_by(test: Predicate, items: Items, order: Any = "asc") -> Items:
     keys = _map(test, items)
-    return sort(items, test.frame.context.budget, order, keys)
+    return sort(items, test.frame.context.meter, order, keys)
 
 
 BODIES: Final[dict[str, Callable[..., Any]]] = {

@@ -31,7 +31,7 @@ from analysis.expr.ast import (
     Unary,
 )
 from analysis.expr.context import Context
-from analysis.expr.errors import MAX_DEPTH, Budget, ExprError
+from analysis.expr.errors import MAX_DEPTH, Meter, ExprError
 from analysis.expr.operators import BINARY, fetch, need_bool, prefixed, sliced
 from analysis.expr.parser import parse
 from analysis.expr.predicates import Frame
@@ -47,9 +47,9 @@ class Program:
     source: str
     _run: Run
 
-    def run(self, result: Any, *, now: float = 0.0) -> Any:
+    def run(self, result: Any, *, now: float = 0.0, meter: Meter | None = None) -> Any:
         """Its value for ``result`` at ``now`` (seconds since the epoch). Raises ExprError."""
-        frame = Frame(Context(result, now, Budget()))
+        frame = Frame(Context(result, now, meter or Meter()))
         try:
             return self._run(frame)
         except ExprError as error:
@@ -90,9 +90,9 @@ class _Compiler:
         position = node.position
 
         def run(frame: Frame) -> Any:
-            budget = frame.context.budget
-            budget.steps -= 1
-            if budget.steps < 0:
+            meter = frame.context.meter
+            meter.steps -= 1
+            if meter.steps < 0:
                 raise ExprError("the expression takes too long to evaluate", position)
             try:
                 return inner(frame)
@@ -143,7 +143,7 @@ class _Compiler:
 
             return coalesce
         apply = BINARY[operator]
-        return lambda frame: apply(operator, left(frame), right(frame), frame.context.budget)
+        return lambda frame: apply(operator, left(frame), right(frame), frame.context.meter)
 
     def conditional(self, node: Conditional) -> Run:
         condition = self.compile(node.condition)
@@ -184,7 +184,7 @@ class _Compiler:
             target(frame),
             start(frame) if start else 0,
             stop(frame) if stop else None,
-            frame.context.budget,
+            frame.context.meter,
         )
 
     def method(self, node: Method) -> Run:

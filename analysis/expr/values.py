@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 
-from analysis.expr.errors import INT_RANGE, MAX_DEPTH, Budget, ExprError
+from analysis.expr.errors import INT_RANGE, MAX_DEPTH, Meter, ExprError
 from analysis.times import format_duration, format_time
 
 
@@ -69,49 +69,56 @@ def checked(value: int) -> int:
     return value
 
 
-def equal(left: Any, right: Any, budget: Budget, depth: int = 0) -> bool:
+def equal(left: Any, right: Any, meter: Meter, depth: int = 0) -> bool:
     """Numbers compare by value, everything else by type and value."""
-    budget.spend()
+    meter.spend()
     if depth > MAX_DEPTH:
         raise ExprError("a value is nested too deeply")
     if is_number(left) and is_number(right):
+        _note_nan(left, right, meter)
         return bool(left == right)
     if type(left) is not type(right):
         return False
     if isinstance(left, list):
         return len(left) == len(right) and all(
-            equal(a, b, budget, depth + 1) for a, b in zip(left, right, strict=True)
+            equal(a, b, meter, depth + 1) for a, b in zip(left, right, strict=True)
         )
     if isinstance(left, dict):
         return left.keys() == right.keys() and all(
-            equal(value, right[key], budget, depth + 1) for key, value in left.items()
+            equal(value, right[key], meter, depth + 1) for key, value in left.items()
         )
     if isinstance(left, str):
-        budget.spend(min(len(left), len(right)) // 32)
+        meter.spend(min(len(left), len(right)) // 32)
     return bool(left == right)
 
 
-def less(left: Any, right: Any, operator: str, budget: Budget) -> bool:
+def less(left: Any, right: Any, operator: str, meter: Meter) -> bool:
     """``left < right``, or ``<=`` when the operator says so. NaN is never less."""
     strings = isinstance(left, str) and isinstance(right, str)
     same = isinstance(left, Instant | Span) and type(left) is type(right)
     if not (strings or same or (is_number(left) and is_number(right))):
         raise mismatch(left, operator, right)
     if strings:
-        budget.spend(min(len(left), len(right)) // 32)
+        meter.spend(min(len(left), len(right)) // 32)
+    elif not same:
+        _note_nan(left, right, meter)
     return bool(left <= right if "=" in operator else left < right)
+
+
+def _note_nan(left: float, right: float, meter: Meter) -> None:
+    meter.compared_nan |= math.isnan(left) or math.isnan(right)
 
 
 def mismatch(left: Any, operator: str, right: Any) -> ExprError:
     return ExprError(f"invalid operation: {type_name(left)} {operator} {type_name(right)}")
 
 
-def arithmetic(operator: str, left: Any, right: Any, budget: Budget) -> Any:
+def arithmetic(operator: str, left: Any, right: Any, meter: Meter) -> Any:
     """``+ - * / % **`` as expr-lang defines them for these two values."""
     if is_number(left) and is_number(right):
         return _numbers(operator, left, right)
     if operator == "+" and isinstance(left, str) and isinstance(right, str):
-        budget.text(len(left) + len(right))
+        meter.text(len(left) + len(right))
         return left + right
     match operator, left, right:
         case ("+", Instant(), Span()) | ("-", Instant(), Span()):
@@ -173,9 +180,9 @@ def _power(left: float, right: float) -> float:
     return math.nan if isinstance(value, complex) else value
 
 
-def plain(value: Any, budget: Budget, depth: int = 0) -> Any:
+def plain(value: Any, meter: Meter, depth: int = 0) -> Any:
     """``value`` as JSON knows it; instants and durations become text. Pays for its size."""
-    budget.spend()
+    meter.spend()
     if depth > MAX_DEPTH:
         raise ExprError("a value is nested too deeply")
     match value:
@@ -184,25 +191,25 @@ def plain(value: Any, budget: Budget, depth: int = 0) -> Any:
         case Span():
             return format_duration(value.seconds)
         case str():
-            budget.text(len(value))
+            meter.text(len(value))
             return value
         case list():
-            return [plain(item, budget, depth + 1) for item in value]
+            return [plain(item, meter, depth + 1) for item in value]
         case dict():
-            return {key: plain(item, budget, depth + 1) for key, item in value.items()}
+            return {key: plain(item, meter, depth + 1) for key, item in value.items()}
         case _:
             return value
 
 
-def to_json(value: Any, budget: Budget) -> str:
+def to_json(value: Any, meter: Meter) -> str:
     """JSON text of ``value``; like Go's encoder it refuses NaN and infinities."""
-    tree = plain(value, budget)
+    tree = plain(value, meter)
     _refuse_nan(tree)
     try:
         text = orjson.dumps(tree).decode()
     except (TypeError, ValueError) as error:
         raise ExprError(f"cannot be written as JSON: {error}") from error
-    budget.text(len(text))
+    meter.text(len(text))
     return text
 
 

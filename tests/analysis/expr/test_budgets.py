@@ -1,6 +1,7 @@
 """Expressions are user input: whatever they say, they end soon and raise nothing but ExprError."""
 
 import sys
+from contextlib import suppress
 
 import pytest
 from hypothesis import given, settings
@@ -141,8 +142,5 @@ def test_no_well_formed_expression_crashes(source, result):
 
 
 def run(source, result):
-    try:
-        program = compile_expression(source)
-        program.run(result, now=1e9)
-    except ExprError as error:
-        assert str(error)
+    with suppress(ExprError):
+        compile_expression(source).run(result, now=1e9)

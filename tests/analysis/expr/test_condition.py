@@ -25,6 +25,12 @@ S, F, I, E = Phase.SUCCESSFUL, Phase.FAILED, Phase.INCONCLUSIVE, Phase.ERROR  # 
         ("result > 5", "result > 5", 6, F),
         ("result[0] > 0.9", "", [math.nan], F),
         ("result[0] > 0.9", "result[0] <= 0.9", [math.nan], I),
+        ("", "result[0] > 0.05", [math.nan], E),
+        ("not (result[0] > 0.05)", "", [math.nan], E),
+        ("result[0] != 0", "", [math.nan], E),
+        ("isNaN(result[0]) || result[0] < 1", "", [math.nan], S),
+        ("", "!isNaN(result[0]) && result[0] > 1", [math.nan], S),
+        ("", "any(result, # > 5)", [math.nan, 9], F),
     ],
 )
 def test_table(success, failure, result, phase):
