@@ -18,7 +18,7 @@ the server sent (or one made up in its shape), so that a caller can show it unch
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 
 class ApiError(Exception):
@@ -103,3 +103,30 @@ class ServerError(ApiError):
 
 class Unreachable(ApiError):
     code, reason = 0, "Unreachable"
+
+
+_BY_CODE: Final[Mapping[int, type[ApiError]]] = {
+    kind.code: kind
+    for kind in (NotFound, Conflict, Gone, Invalid, BadRequest, Unauthorized, Forbidden, Throttled)
+}
+
+
+def from_status(status: Mapping[str, Any], retry_after: float | None = None) -> ApiError:
+    """The error a Status object stands for; ``retry_after`` (seconds) is what a header said."""
+    code, reason = status.get("code") or 500, status.get("reason") or ""
+    details = status.get("details") or {}
+    if reason == AlreadyExists.reason:
+        kind: type[ApiError] = AlreadyExists
+    elif code in _BY_CODE:
+        kind = _BY_CODE[code]
+    else:
+        kind = BadRequest if 400 <= code < 500 else ServerError
+    if retry_after is None and isinstance(details.get("retryAfterSeconds"), int):
+        retry_after = float(details["retryAfterSeconds"]) or None
+    return kind(
+        status.get("message") or f"the server answered {code}",
+        details=details,
+        retry_after=retry_after,
+        code=code,
+        reason=reason or kind.reason,
+    )
