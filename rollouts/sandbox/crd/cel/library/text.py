@@ -4,12 +4,12 @@ Regular expressions are RE2's: linear time, whatever a user writes.
 """
 
 import json
-from functools import lru_cache
 from typing import Any, Final
 
 from rollouts.sandbox.crd.cel.library.conversions import to_string
 from rollouts.sandbox.crd.cel.signatures import Library
 from rollouts.sandbox.crd.cel.values import INT64_MAX, EvalError, kind
+from rollouts.sandbox.crd.patterns import regex
 
 LIBRARY: Final = Library()
 function = LIBRARY.function
@@ -21,18 +21,11 @@ _BLANK: Final = " \t\n\v\f\r\x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".j
 )
 
 
-@lru_cache(maxsize=1024)
-def regex(pattern: str) -> Any:
-    """The compiled RE2 pattern; EvalError when it is not one."""
-    import re2
-
-    options = re2.Options()
-    options.log_errors = False
+def _compiled(pattern: str) -> Any:
     try:
-        return re2.compile(pattern, options)
-    except re2.error as error:
-        reason = error.args[0].decode() if isinstance(error.args[0], bytes) else error.args[0]
-        raise EvalError(f"error parsing regexp: {reason}") from None
+        return regex(pattern)
+    except ValueError as error:
+        raise EvalError(str(error)) from None
 
 
 def _regex_work(text: str, pattern: str, *_: Any) -> int:
@@ -58,12 +51,12 @@ def ends_with(text: str, part: str) -> bool:
     "string.matches(string) -> bool", "matches(string, string) -> bool", estimate=_regex_work
 )
 def matches(text: str, pattern: str) -> bool:
-    return regex(pattern).search(text) is not None
+    return _compiled(pattern).search(text) is not None
 
 
 @function("string.find(string) -> string", estimate=_regex_work)
 def find(text: str, pattern: str) -> str:
-    found = regex(pattern).search(text)
+    found = _compiled(pattern).search(text)
     return str(found.group()) if found else ""
 
 
@@ -73,7 +66,7 @@ def find(text: str, pattern: str) -> str:
     estimate=_regex_work,
 )
 def find_all(text: str, pattern: str, limit: int = -1) -> list[str]:
-    found = [match.group() for match in regex(pattern).finditer(text)]
+    found = [match.group() for match in _compiled(pattern).finditer(text)]
     return found if limit < 0 else found[:limit]
 
 
