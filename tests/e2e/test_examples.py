@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
@@ -11,8 +12,7 @@ IMAGE = "argoproj/rollouts-demo"
 
 
 def test_every_example_is_exercised_here():
-    with open(__file__) as own:
-        text = own.read()
+    text = Path(__file__).read_text()
     assert [path.name for path in EXAMPLES.glob("*.yaml") if f'"{path.name}"' not in text] == []
 
 
@@ -76,9 +76,7 @@ def test_a_good_canary_is_promoted_by_its_metrics(play):
     play(story)
 
 
-@pytest.mark.parametrize(
-    ("image", "guilty"), [("bad-red", "success-rate"), ("slow-yellow", "p95")]
-)
+@pytest.mark.parametrize(("image", "guilty"), [("bad-red", "success-rate"), ("slow-yellow", "p95")])
 def test_a_bad_canary_is_aborted_by_its_metrics(play, image, guilty):
     async def story(world: World):
         first = await released_with_analysis(world, image)
@@ -104,7 +102,8 @@ def test_a_canary_without_traffic_is_neither_promoted_nor_aborted(play):
         paused = await world.until_rollout(
             ANALYSED,
             lambda s: any(
-                each["reason"] == "InconclusiveAnalysisRun" for each in s.get("pauseConditions") or []
+                each["reason"] == "InconclusiveAnalysisRun"
+                for each in s.get("pauseConditions") or []
             ),
         )
         assert not paused.get("abort")

@@ -46,22 +46,22 @@ class World:
     async def until(
         self,
         holds: Callable[[], Awaitable[bool]],
-        timeout: float = 120.0,
+        within: float = 120.0,
         show: Callable[[], Awaitable[object]] | None = None,
     ) -> None:
-        """Wait until something holds; fail, showing what there is, after ``timeout`` seconds."""
-        deadline = self.clock.monotonic() + timeout
+        """Wait until something holds; fail, showing what there is, after ``within`` seconds."""
+        deadline = self.clock.monotonic() + within
         while not await holds():
             if self.clock.monotonic() > deadline:
                 seen = yaml.safe_dump(await show()) if show else "it never came to hold"
-                raise AssertionError(f"not within {timeout:g} s:\n{seen}")
+                raise AssertionError(f"not within {within:g} s:\n{seen}")
             await asyncio.sleep(POLL)
 
     async def rollout(self, name: str) -> Obj:
         return await self.api.get(ROLLOUTS, name, self.namespace)
 
     async def until_rollout(
-        self, name: str, true: Callable[[Obj], bool], timeout: float = 120.0
+        self, name: str, true: Callable[[Obj], bool], within: float = 120.0
     ) -> Obj:
         """Wait until something is true of a Rollout whose status speaks of its current spec."""
 
@@ -74,11 +74,11 @@ class World:
         async def show() -> object:
             return (await self.rollout(name)).get("status")
 
-        await self.until(holds, timeout, show)
+        await self.until(holds, within, show)
         return (await self.rollout(name))["status"]
 
-    async def until_phase(self, name: str, phase: str, timeout: float = 120.0) -> Obj:
-        return await self.until_rollout(name, lambda status: status.get("phase") == phase, timeout)
+    async def until_phase(self, name: str, phase: str, within: float = 120.0) -> Obj:
+        return await self.until_rollout(name, lambda status: status.get("phase") == phase, within)
 
     async def set_image(self, name: str, image: str) -> None:
         path = "/spec/template/spec/containers/0/image"

@@ -77,7 +77,7 @@ class ClusterView:
         deadline = self._clock.monotonic() + seconds
         while not true():
             left = deadline - self._clock.monotonic()
-            if left <= 0:
+            if left < 0.001:  # less than any timer is exact to
                 return False
             self._changed.clear()
             try:
