@@ -88,12 +88,20 @@ class Blocker:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The whole answer. Applying ``writes`` in order leads to ``status``; then, unless something
-    changes, there is nothing to do before ``wake_at`` (seconds since the epoch).
+    """The whole answer. Carrying out ``actions`` in order leads to ``status``; then, unless
+    something changes, there is nothing to do before ``wake_at`` (seconds since the epoch). An event
+    stands after the writes it tells of.
     """
 
-    writes: tuple[Write, ...] = ()
-    events: tuple[Event, ...] = ()
+    actions: tuple[Write | Event, ...] = ()
     why: tuple[Blocker, ...] = ()
     wake_at: float | None = None
     status: Obj | None = None
+
+    @property
+    def writes(self) -> tuple[Write, ...]:
+        return tuple(action for action in self.actions if isinstance(action, Write))
+
+    @property
+    def events(self) -> tuple[Event, ...]:
+        return tuple(action for action in self.actions if isinstance(action, Event))

@@ -42,25 +42,22 @@ def plan(world: World) -> Plan:
     """
     if world.rollout.metadata.deletion_timestamp is not None:
         return Plan(why=(Blocker("Deleted", "the Rollout is being deleted"),))
-    writes: list[Write] = []
-    events: list[Event] = []
+    actions: list[Write | Event] = []
     current = world
     for _ in range(_MAX_PASSES):
         decided = _one_pass(current)
         if not decided.writes:
             return Plan(
-                writes=_condense(world.rollout.status, writes),
-                events=tuple(events),
+                actions=_condense(world.rollout.status, actions),
                 why=decided.why,
                 wake_at=min(decided.wakes, default=None),
                 status=current.rollout.status.to_wire(),
             )
-        writes += decided.writes
-        events += decided.events
+        actions += (*decided.writes, *decided.events)
         current = project(current, decided.writes)
     meta = world.rollout.metadata
     raise RuntimeError(
-        f"planning {meta.namespace}/{meta.name} does not come to rest: {writes[-3:]}"
+        f"planning {meta.namespace}/{meta.name} does not come to rest: {actions[-3:]}"
     )
 
 
@@ -97,43 +94,52 @@ def _one_pass(world: World) -> _Pass:
     )
 
 
-def _condense(before: RolloutStatus, writes: list[Write]) -> tuple[Write, ...]:
-    """The same writes in fewer requests.
+def _condense(before: RolloutStatus, actions: list[Write | Event]) -> tuple[Write | Event, ...]:
+    """The same in fewer requests.
 
-    What is patched right after being created is created that way. Two status patches with nothing
-    between them become one, unless the step index would be seen to jump.
+    What is patched right after being created is created that way. Two status patches with no other
+    write between them become one, unless the step index would be seen to jump.
     """
-    condensed: list[Write] = []
-    index = before.current_step_index or 0
-    for write in writes:
-        made = _creation_of(condensed, write)
+    condensed: list[Write | Event] = []
+    open_status: int | None = None  # where the status patch stands that may still take in another
+    index = before.current_step_index or 0  # the step index as stored before that patch
+    for action in actions:
+        if isinstance(action, Event):
+            condensed.append(action)
+            continue
+        made = _creation_of(condensed, action)
         if made is not None:
-            condensed[made] = _with_body(condensed[made], write)
-        elif condensed and _joinable(condensed[-1], write, index):
-            condensed[-1] = _with_body(condensed[-1], write)
-        else:
-            if condensed and condensed[-1].subresource == "status":
-                index = _index_in(condensed[-1], index)
-            condensed.append(write)
+            condensed[made] = _with_body(condensed[made], action)
+            continue
+        last = None if open_status is None else condensed[open_status]
+        if open_status is not None and _joinable(last, action, index):
+            condensed[open_status] = _with_body(condensed[open_status], action)
+            continue
+        if isinstance(last, Write):
+            index = _index_in(last, index)
+        open_status = len(condensed) if action.subresource == "status" else None
+        condensed.append(action)
     return tuple(condensed)
 
 
-def _creation_of(writes: list[Write], patch: Write) -> int | None:
+def _creation_of(actions: list[Write | Event], patch: Write) -> int | None:
     if patch.verb is not Verb.PATCH or patch.subresource:
         return None
     same = (patch.resource, patch.name)
     return next(
         (
             at
-            for at, write in enumerate(writes)
-            if write.verb is Verb.CREATE and (write.resource, write.name) == same
+            for at, made in enumerate(actions)
+            if isinstance(made, Write)
+            and made.verb is Verb.CREATE
+            and (made.resource, made.name) == same
         ),
         None,
     )
 
 
-def _joinable(last: Write, write: Write, index: int) -> bool:
-    if last.subresource != "status" or write.subresource != "status":
+def _joinable(last: Write | Event | None, write: Write, index: int) -> bool:
+    if not isinstance(last, Write) or write.subresource != "status":
         return False
     return abs(_index_in(write, _index_in(last, index)) - index) <= 1
 
@@ -143,7 +149,9 @@ def _index_in(write: Write, otherwise: int) -> int:
     return found if isinstance(found, int) else 0
 
 
-def _with_body(first: Write, second: Write) -> Write:
+def _with_body(first: Write | Event, second: Write) -> Write:
+    """One request with the effect of both."""
+    assert isinstance(first, Write)  # noqa: S101 - the callers found it by being one
     merged = _merged(first.body, second.body) if first.verb is Verb.PATCH else None
     body = apply_merge(first.body, second.body) if merged is None else merged
     return Write(

@@ -40,7 +40,7 @@ def sort_out(world: World) -> Revisions:
     """
     rollout = world.rollout
     computed = template_hash(rollout.spec.template, rollout.status.collision_count)
-    ordered = sorted(world.replica_sets, key=lambda rs: (rs.created, rs.name))
+    ordered = sorted(world.replica_sets, key=lambda rs: (rs.created, rs.revision, rs.name))
     new = next((rs for rs in ordered if rs.hash == computed and not rs.deleting), None)
     if new is None:
         candidates = (rs for rs in ordered if not rs.deleting)

@@ -150,6 +150,9 @@ def _keep(draft: Draft, slot: _Slot, step: int | None) -> bool:
         name = _free_name(draft, runspec.base_name(draft) + slot.suffix(step))
         _put(draft, slot.kind, AnalysisRunStatus(name=name))
         return False
+    if any(run.name == named.name and not run.owned for run in draft.world.runs):
+        _put(draft, slot.kind, AnalysisRunStatus(name=_free_name(draft, named.name)))
+        return False
     run = find(draft, named)
     if run is None:
         return not _create(draft, slot, named.name, step)

@@ -1,0 +1,117 @@
+"""Carrying out a Plan, write by write.
+
+Owns the requests, their preconditions and the record of what was written. Stops at the first
+failure and decides nothing: the next reconcile plans again from what is there. Called by the
+rollout controller.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+from rollouts.kube.api import KubeApi, Obj
+from rollouts.kube.errors import AlreadyExists, Conflict, NotFound
+from rollouts.kube.queue import Key
+from rollouts.kube.resources import REPLICA_SETS, ROLLOUTS
+from rollouts.kube.writes import WriteLog
+from rollouts.planner.plan import Event, Plan, Verb, Write
+from rollouts.planner.world import World
+
+Record = Callable[[Obj, str, str, str], None]
+"""Records an event: object, type, reason, message."""
+_FIELD_OF_COLLISIONS: Final = "collisionCount"
+
+
+class Executor:
+    """Writes for Rollouts through one KubeApi."""
+
+    def __init__(self, api: KubeApi, log: WriteLog, record: Record) -> None:
+        self._api = api
+        self._log = log
+        self._record = record
+
+    async def execute(self, world: World, plan: Plan) -> None:
+        """Carry out the plan's actions in order. Raises the ApiError of the first that fails."""
+        versions: dict[tuple[str, str], tuple[str, str]] = {}
+        for action in plan.actions:
+            if isinstance(action, Event):
+                self._record(world.rollout.raw, action.type, action.reason, action.message)
+            else:
+                await self._write(world, action, versions)
+
+    async def _write(
+        self, world: World, write: Write, versions: dict[tuple[str, str], tuple[str, str]]
+    ) -> None:
+        """Send one request. ``versions``: per object of this plan, the version the plan was made
+        from and the version our own last write left behind.
+        """
+        namespace = world.rollout.metadata.namespace
+        owner = Key(namespace, world.rollout.metadata.name)
+        uid = world.rollout.metadata.uid
+        if write.verb is Verb.DELETE:
+            await self._delete(world, write)
+            return
+        if write.verb is Verb.CREATE:
+            written = await self._create(world, write)
+        else:
+            target = (write.resource.plural, write.name)
+            decided, ours = versions.get(target, ("", ""))
+            version = ours if ours and decided == write.resource_version else write.resource_version
+            body = _with_precondition(write.body, version)
+            written = await self._api.patch(
+                write.resource, write.name, body, namespace, subresource=write.subresource
+            )
+            left = str(written["metadata"].get("resourceVersion", ""))
+            versions[target] = (write.resource_version, left)
+        self._log.wrote(owner, uid, write.resource, written)
+
+    async def _delete(self, world: World, write: Write) -> None:
+        namespace = world.rollout.metadata.namespace
+        try:
+            await self._api.delete(
+                write.resource,
+                write.name,
+                namespace,
+                uid=write.uid,
+                resource_version=write.resource_version,
+            )
+        except NotFound:
+            return
+        gone = {"metadata": {"namespace": namespace, "name": write.name, "uid": write.uid}}
+        owner = Key(namespace, world.rollout.metadata.name)
+        self._log.deleted(owner, world.rollout.metadata.uid, write.resource, gone)
+
+    async def _create(self, world: World, write: Write) -> Obj:
+        """Create, or find that an earlier attempt has created it already."""
+        namespace = world.rollout.metadata.namespace
+        try:
+            return await self._api.create(write.resource, write.body, namespace)
+        except AlreadyExists:
+            existing = await self._api.get(write.resource, write.name, namespace)
+        owners = existing["metadata"].get("ownerReferences") or []
+        if any(o.get("uid") == world.rollout.metadata.uid and o.get("controller") for o in owners):
+            return existing
+        if write.resource == REPLICA_SETS:
+            await self._avoid_name(world)
+        raise Conflict(
+            f'{write.resource.kind} "{write.name}" exists and belongs to somebody else; '
+            "another name is chosen"
+        )
+
+    async def _avoid_name(self, world: World) -> None:
+        """Count the collision, which changes the hash and so the next name."""
+        meta = world.rollout.metadata
+        count = (world.rollout.status.collision_count or 0) + 1
+        body = {"status": {_FIELD_OF_COLLISIONS: count}}
+        await self._api.patch(
+            ROLLOUTS,
+            meta.name,
+            _with_precondition(body, meta.resource_version),
+            meta.namespace,
+            subresource="status",
+        )
+
+
+def _with_precondition(body: Obj, version: str) -> Obj:
+    if not version:
+        return body
+    return {**body, "metadata": {**(body.get("metadata") or {}), "resourceVersion": version}}

@@ -1,0 +1,133 @@
+"""From caches to one World.
+
+Owns which objects a decision about a Rollout is given. Refuses to interpret them. The rollout
+controller gathers from its caches, ``controllers.explain`` from live reads; both through
+``world_of``, so that ``why`` sees what the controller sees.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from analysis.decode import decode
+from analysis.spec import TemplateRef, TemplateSpec
+from rollouts.api.references import analyses, services
+from rollouts.api.rollout import Rollout
+from rollouts.kube.api import Obj
+from rollouts.kube.queue import Key
+from rollouts.kube.store import Store, by_owner
+from rollouts.planner.world import ReplicaSet, Run, World
+
+Find = Callable[[str], Obj | None]
+BY_OWNER = "owner"
+BY_PREFIX = "prefix"
+
+
+def by_name_prefix(obj: Obj) -> Iterator[str]:
+    """Indexer: ``namespace/name`` cut before each dash, to find all names a Rollout might use."""
+    meta = obj["metadata"]
+    name, namespace = meta["name"], meta.get("namespace", "")
+    for at, char in enumerate(name):
+        if char == "-":
+            yield f"{namespace}/{name[:at]}"
+
+
+RUN_INDEXES = {BY_OWNER: by_owner, BY_PREFIX: by_name_prefix}
+SET_INDEXES = {BY_OWNER: by_owner}
+
+
+@dataclass(frozen=True, slots=True)
+class Caches:
+    """The stores decisions are made from."""
+
+    rollouts: Store
+    replica_sets: Store
+    services: Store
+    runs: Store
+    templates: Store
+    cluster_templates: Store | None
+
+
+def world_of(
+    rollout: Rollout,
+    *,
+    now: float,
+    replica_sets: Iterable[Obj],
+    runs: Iterable[Obj],
+    service: Find,
+    template: Find,
+    cluster_template: Find,
+    pods: Iterable[Obj] = (),
+    instance_id: str = "",
+) -> World:
+    """A World with what the Rollout refers to; ``now`` in seconds since the epoch."""
+    uid = rollout.metadata.uid
+    named = {use.name for use in services(rollout)}
+    found = {name: obj for name in sorted(named) if (obj := service(name)) is not None}
+    local, cluster = _templates(rollout, template, cluster_template)
+    return World(
+        now=now,
+        rollout=rollout,
+        replica_sets=tuple(ReplicaSet.of(raw) for raw in replica_sets),
+        services=found,
+        runs=tuple(Run.of(raw, uid) for raw in runs),
+        templates=local,
+        cluster_templates=cluster,
+        pods=tuple(pods),
+        instance_id=instance_id,
+    )
+
+
+def _templates(
+    rollout: Rollout, template: Find, cluster_template: Find
+) -> tuple[dict[str, Obj], dict[str, Obj]]:
+    """The templates the Rollout names and those they include, by name."""
+    local: dict[str, Obj] = {}
+    cluster: dict[str, Obj] = {}
+    pending: list[TemplateRef] = [ref for use in analyses(rollout) for _, ref in use.templates]
+    while pending:
+        ref = pending.pop()
+        known, find = (cluster, cluster_template) if ref.cluster_scope else (local, template)
+        found = None if ref.template_name in known else find(ref.template_name)
+        if found is not None:
+            known[ref.template_name] = found
+            pending += decode(TemplateSpec, found.get("spec"))[0].templates
+    return local, cluster
+
+
+class Gatherer:
+    """Gathers Worlds from caches; reads each version of a Rollout only once."""
+
+    def __init__(self, caches: Caches, instance_id: str = "") -> None:
+        self.caches = caches
+        self._instance_id = instance_id
+        self._decoded: dict[Key, tuple[str, Rollout]] = {}
+
+    def gather(self, key: Key, now: float) -> World | None:
+        """The World around one Rollout, or None when it is gone."""
+        raw = self.caches.rollouts.get(key.namespace, key.name)
+        if raw is None:
+            self._decoded.pop(key, None)
+            return None
+        rollout = self._read(key, raw)
+        uid, namespace = rollout.metadata.uid, key.namespace
+        clusters = self.caches.cluster_templates
+        named = self.caches.runs.by_index(BY_PREFIX, f"{namespace}/{key.name}")
+        return world_of(
+            rollout,
+            now=now,
+            replica_sets=self.caches.replica_sets.by_index(BY_OWNER, uid),
+            runs=named,
+            service=lambda name: self.caches.services.get(namespace, name),
+            template=lambda name: self.caches.templates.get(namespace, name),
+            cluster_template=lambda name: clusters.get("", name) if clusters else None,
+            instance_id=self._instance_id,
+        )
+
+    def _read(self, key: Key, raw: Obj) -> Rollout:
+        version = str(raw["metadata"].get("resourceVersion", ""))
+        known = self._decoded.get(key)
+        if known is not None and known[0] == version:
+            return known[1]
+        rollout = Rollout.decode(raw)
+        self._decoded[key] = (version, rollout)
+        return rollout

@@ -1,0 +1,80 @@
+"""The rollout controller: observe, plan, apply, for one Rollout at a time.
+
+Owns nothing but the order of these three and what is logged about it. Decisions are the planner's,
+requests the executor's. Run by the manager's workers.
+"""
+
+import structlog
+
+from rollouts.controllers.execute import Executor
+from rollouts.controllers.gather import Gatherer
+from rollouts.controllers.metrics import Metrics
+from rollouts.kube.queue import Key
+from rollouts.kube.resources import ANALYSIS_RUNS, REPLICA_SETS, ROLLOUTS, SERVICES
+from rollouts.kube.writes import WriteLog
+from rollouts.planner.plan import Plan
+from rollouts.planner.planner import is_managed, plan
+from rollouts.planner.world import World
+from rollouts.runtime.clock import Clock
+
+_STALE_RETRY_SECONDS = 0.5
+_log = structlog.get_logger("rollout")
+
+
+class RolloutReconciler:
+    """Reconciles Rollouts; see ``controllers.manager.Reconciler``."""
+
+    name = "rollout"
+
+    def __init__(
+        self,
+        gatherer: Gatherer,
+        executor: Executor,
+        log: WriteLog,
+        clock: Clock,
+        metrics: Metrics | None = None,
+    ) -> None:
+        self._gatherer = gatherer
+        self._executor = executor
+        self._written = log
+        self._clock = clock
+        self._metrics = metrics
+
+    async def reconcile(self, key: Key) -> float | None:
+        """Bring one Rollout a plan further; returns the wall time to look again, in seconds."""
+        world = self._gatherer.gather(key, self._clock.wall())
+        if world is None or not is_managed(world):
+            self._written.forget(key)
+            if self._metrics is not None:
+                self._metrics.forget_rollout(key)
+            return None
+        caches = self._gatherer.caches
+        stores = {
+            ROLLOUTS: caches.rollouts,
+            REPLICA_SETS: caches.replica_sets,
+            SERVICES: caches.services,
+            ANALYSIS_RUNS: caches.runs,
+        }
+        if self._written.behind(key, world.rollout.metadata.uid, stores) is not None:
+            return self._clock.wall() + _STALE_RETRY_SECONDS
+        decided = plan(world)
+        if decided.writes:
+            _tell(world, decided)
+        await self._executor.execute(world, decided)
+        if self._metrics is not None:
+            self._metrics.observe_rollout(world.rollout, decided.status or {})
+        return decided.wake_at
+
+
+def _tell(world: World, decided: Plan) -> None:
+    meta = world.rollout.metadata
+    status = decided.status or {}
+    _log.info(
+        "plan",
+        rollout=f"{meta.namespace}/{meta.name}",
+        hash=status.get("currentPodHash", ""),
+        step=status.get("currentStepIndex"),
+        phase=status.get("phase", ""),
+        writes=[f"{write.verb} {write.resource.plural}/{write.name}" for write in decided.writes],
+        why=[blocker.code for blocker in decided.why],
+    )

@@ -1,0 +1,190 @@
+"""A model of a cluster for planner stories: plans are applied at once, pods follow when told to.
+
+No API server and no time but its own; every plan is checked to be complete: planning again right
+after applying it must find nothing to write.
+"""
+
+import copy
+from dataclasses import replace
+
+from analysis.times import format_time
+from rollouts.api.labels import POD_TEMPLATE_HASH
+from rollouts.api.rollout import Rollout
+from rollouts.kube.patches import apply_merge
+from rollouts.planner.plan import Event, Plan, Scale, Write
+from rollouts.planner.planner import plan
+from rollouts.planner.project import project
+from rollouts.planner.world import ReplicaSet, Run, World
+
+START = 1_800_000_000.0
+
+
+def rollout(strategy: dict, *, replicas: int = 5, image: str = "app:1", **spec) -> dict:
+    return {
+        "apiVersion": "argoproj.io/v1alpha1",
+        "kind": "Rollout",
+        "metadata": {
+            "name": "app",
+            "namespace": "shop",
+            "uid": "uid-app",
+            "generation": 1,
+            "resourceVersion": "1",
+        },
+        "spec": {
+            "replicas": replicas,
+            "selector": {"matchLabels": {"app": "app"}},
+            "template": {
+                "metadata": {"labels": {"app": "app"}},
+                "spec": {"containers": [{"name": "app", "image": image}]},
+            },
+            "strategy": strategy,
+            **spec,
+        },
+    }
+
+
+def service(name: str) -> dict:
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": name, "namespace": "shop"},
+        "spec": {"selector": {"app": "app"}, "ports": [{"port": 80}]},
+    }
+
+
+class Model:
+    """One Rollout and what belongs to it."""
+
+    def __init__(self, raw: dict, *services: str, templates: dict | None = None) -> None:
+        self.world = World(
+            now=START,
+            rollout=Rollout.decode(raw),
+            services={name: service(name) for name in services},
+            templates=templates or {},
+        )
+        self.events: list[Event] = []
+        self.writes: list[Write] = []
+        self.plan = Plan()
+        self.ready = True
+
+    # --- what the controller does
+
+    def reconcile(self) -> Plan:
+        """Plan and apply, and check that nothing was left undone."""
+        self.plan = plan(self.world)
+        self.world = project(self.world, self.plan.writes)
+        self.events += self.plan.events
+        self.writes += self.plan.writes
+        again = plan(self.world)
+        assert again.writes == (), "planning after applying must find nothing to do"
+        assert again.why, "a plan without writes must say why"
+        self.plan = replace(self.plan, why=again.why, wake_at=again.wake_at)
+        return self.plan
+
+    def settle(self) -> None:
+        """Reconcile and let pods follow until nothing moves any more."""
+        for _ in range(200):
+            before = (len(self.writes), self.counts)
+            self.reconcile()
+            self.pods_follow()
+            if (len(self.writes), self.counts) == before:
+                return
+        raise AssertionError("does not settle")
+
+    # --- what the cluster does
+
+    def pods_follow(self, *, limit: int | None = None) -> None:
+        """Every ReplicaSet gets the pods it asks for; new ones become available if ``ready``."""
+        sets = []
+        for rs in self.world.replica_sets:
+            available = min(rs.available, rs.spec)
+            if self.ready and limit is None:
+                available = rs.spec
+            elif self.ready and limit is not None:
+                available = min(rs.spec, available + limit)
+            raw = copy.deepcopy(rs.raw)
+            raw["status"] = {
+                "replicas": rs.spec,
+                "readyReplicas": available,
+                "availableReplicas": available,
+                "observedGeneration": raw["metadata"].get("generation", 0),
+            }
+            sets.append(ReplicaSet.of(raw))
+        self.world = replace(self.world, replica_sets=tuple(sets))
+
+    def finish_run(self, phase: str, message: str = "") -> str:
+        """The newest unfinished run comes to an end; returns its name."""
+        run = [r for r in self.world.runs if not r.completed][-1]
+        raw = {**run.raw, "status": {"phase": phase, "message": message}}
+        uid = self.world.rollout.metadata.uid
+        runs = tuple(Run.of(raw, uid) if r.name == run.name else r for r in self.world.runs)
+        self.world = replace(self.world, runs=runs)
+        return run.name
+
+    def wait(self, seconds: float) -> None:
+        self.world = replace(self.world, now=self.world.now + seconds)
+
+    # --- what users do
+
+    def change(self, patch: dict) -> None:
+        raw = apply_merge(self.world.rollout.raw, patch)
+        if "spec" in patch:
+            generation = raw["metadata"]["generation"] + 1
+            raw = {**raw, "metadata": {**raw["metadata"], "generation": generation}}
+        self.world = replace(self.world, rollout=Rollout.decode(raw))
+
+    def set_image(self, image: str) -> None:
+        self.change(
+            {"spec": {"template": {"spec": {"containers": [{"name": "app", "image": image}]}}}}
+        )
+
+    def promote(self) -> None:
+        self.change({"status": {"pauseConditions": None}})
+
+    def abort(self) -> None:
+        self.change({"status": {"abort": True}})
+
+    def retry(self) -> None:
+        self.change({"status": {"abort": False}})
+
+    # --- what can be seen
+
+    @property
+    def status(self) -> dict:
+        return self.world.rollout.raw.get("status") or {}
+
+    @property
+    def phase(self) -> tuple[str, str]:
+        return self.status.get("phase", ""), self.status.get("message", "")
+
+    @property
+    def counts(self) -> dict[int, tuple[int, int]]:
+        """Revision → (asked for, available), without empty ones."""
+        return {
+            rs.revision: (rs.spec, rs.available)
+            for rs in self.world.replica_sets
+            if rs.spec or rs.available
+        }
+
+    @property
+    def sizes(self) -> dict[int, int]:
+        return {revision: spec for revision, (spec, _) in self.counts.items()}
+
+    def hash_of(self, revision: int) -> str:
+        return next(rs.hash for rs in self.world.replica_sets if rs.revision == revision)
+
+    def selects(self, name: str) -> str:
+        return self.world.services[name]["spec"]["selector"].get(POD_TEMPLATE_HASH, "")
+
+    def reasons(self) -> list[str]:
+        return [str(event.reason) for event in self.events]
+
+    def codes(self) -> list[str]:
+        return [blocker.code for blocker in self.plan.why]
+
+    def scales(self) -> list[tuple[int, int]]:
+        return [(w.effect.old, w.effect.new) for w in self.writes if isinstance(w.effect, Scale)]
+
+
+def at(seconds: float) -> str:
+    return format_time(START + seconds)
