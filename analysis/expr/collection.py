@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from analysis.expr.context import Body, Context, need_list, need_text
-from analysis.expr.errors import MAX_ITEMS, MAX_STRING, Meter, ExprError
+from analysis.expr.errors import MAX_ITEMS, MAX_STRING, ExprError, Meter
 from analysis.expr.values import equal, is_int, less, to_json, to_text
 
 

@@ -109,6 +109,8 @@ def extreme(pick: Callable[[list[Any]], Any]) -> Body:
     def body(context: Context, *arguments: Any) -> Any:
         context.meter.spend(sum(len(a) for a in arguments if isinstance(a, list)))
         flat = _numbers(arguments)
+        if any(math.isnan(value) for value in flat):
+            return math.nan
         return pick(flat) if flat else None
 
     return body
@@ -117,6 +119,8 @@ def extreme(pick: Callable[[list[Any]], Any]) -> Body:
 def average(pick: Callable[[list[Any]], Any]) -> Body:
     def body(_: Context, *arguments: Any) -> float:
         flat = _numbers(arguments)
+        if any(math.isnan(value) for value in flat):
+            return math.nan
         return float(pick(flat)) if flat else 0.0
 
     return body

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import re2
 
-from analysis.expr.errors import Meter, ExprError
+from analysis.expr.errors import ExprError, Meter
 from analysis.expr.values import (
     Span,
     arithmetic,

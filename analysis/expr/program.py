@@ -31,7 +31,7 @@ from analysis.expr.ast import (
     Unary,
 )
 from analysis.expr.context import Context
-from analysis.expr.errors import MAX_DEPTH, Meter, ExprError
+from analysis.expr.errors import MAX_DEPTH, ExprError, Meter
 from analysis.expr.operators import BINARY, fetch, need_bool, prefixed, sliced
 from analysis.expr.parser import parse
 from analysis.expr.predicates import Frame
@@ -52,6 +52,8 @@ class Program:
         frame = Frame(Context(result, now, meter or Meter()))
         try:
             return self._run(frame)
+        except RecursionError:
+            raise ExprError("a value is nested too deeply") from None
         except ExprError as error:
             error.source = self.source
             raise

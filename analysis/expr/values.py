@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 
-from analysis.expr.errors import INT_RANGE, MAX_DEPTH, Meter, ExprError
+from analysis.expr.errors import INT_RANGE, MAX_DEPTH, ExprError, Meter
 from analysis.times import format_duration, format_time
 
 

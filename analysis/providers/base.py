@@ -1,0 +1,144 @@
+"""What a metric provider is.
+
+Owns the seam: a provider starts a measurement, resumes and terminates unfinished ones, clears up,
+and says something of the metric. Plug-ins and the simulator are ordinary providers. A provider
+reports what it cannot do by raising ProviderError, which becomes an Error measurement; it decides
+nothing about limits or time. Called by the controller of runs.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from analysis.expr.condition import evaluate
+from analysis.spec import Measurement, Metric, Phase
+from analysis.times import format_time
+
+Now = Callable[[], float]
+"""Seconds since the epoch."""
+
+
+class ProviderError(Exception):
+    """The measurement could not be made; the message says why and goes into the status."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunRef:
+    """Whose measurement it is."""
+
+    namespace: str
+    name: str
+    uid: str
+
+
+class MetricProvider(Protocol):
+    """One way of getting a value. ``ordinal`` counts the measurements of a metric from 1."""
+
+    async def run(self, run: RunRef, metric: Metric, ordinal: int) -> Measurement: ...
+
+    async def resume(self, run: RunRef, metric: Metric, measurement: Measurement) -> Measurement:
+        """Look again at an unfinished measurement."""
+        ...
+
+    async def terminate(self, run: RunRef, metric: Metric, measurement: Measurement) -> Measurement:
+        """Give up an unfinished measurement; the answer is finished."""
+        ...
+
+    async def garbage_collect(self, run: RunRef, metric: Metric, limit: int) -> None:
+        """Remove what measurements beyond the latest ``limit`` left behind."""
+        ...
+
+    def metadata(self, metric: Metric) -> dict[str, str]:
+        """What is worth knowing of the metric itself, e.g. the resolved query."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """``result`` is for conditions, ``value`` for people."""
+
+    result: Any
+    value: str
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+class Source(Protocol):
+    """A provider that answers at once."""
+
+    async def ask(self, metric: Metric) -> Answer: ...
+
+    def metadata(self, metric: Metric) -> dict[str, str]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Queried:
+    """A Source as a provider: ask, then let the conditions decide."""
+
+    source: Source
+    now: Now
+
+    async def run(self, run: RunRef, metric: Metric, ordinal: int) -> Measurement:  # noqa: ARG002 - the seam
+        started = self.now()
+        answer = await self.source.ask(metric)
+        finished = self.now()
+        verdict = evaluate(
+            metric.success_condition, metric.failure_condition, answer.result, now=finished
+        )
+        return Measurement(
+            phase=verdict.phase,
+            message=verdict.message,
+            value=answer.value,
+            metadata=dict(answer.metadata),
+            started_at=format_time(started),
+            finished_at=format_time(finished),
+        )
+
+    async def resume(self, run: RunRef, metric: Metric, measurement: Measurement) -> Measurement:  # noqa: ARG002 - the seam
+        return self._ended(measurement, "the answer of this measurement was lost")
+
+    async def terminate(self, run: RunRef, metric: Metric, measurement: Measurement) -> Measurement:  # noqa: ARG002 - the seam
+        return self._ended(measurement, "Metric Terminated")
+
+    async def garbage_collect(self, run: RunRef, metric: Metric, limit: int) -> None:
+        """Nothing is left behind."""
+
+    def metadata(self, metric: Metric) -> dict[str, str]:
+        return self.source.metadata(metric)
+
+    def _ended(self, measurement: Measurement, message: str) -> Measurement:
+        return measurement.model_copy(
+            update={
+                "phase": Phase.ERROR,
+                "message": message,
+                "finished_at": format_time(self.now()),
+            }
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Providers:
+    """The providers at hand, by the key users write under ``provider``."""
+
+    by_name: Mapping[str, MetricProvider]
+
+    def of(self, metric: Metric) -> MetricProvider:
+        """Raises ProviderError when nobody can measure this metric."""
+        configured = metric.provider.configured()
+        for name in configured:
+            if name in self.by_name:
+                return self.by_name[name]
+        known = ", ".join(sorted(self.by_name))
+        raise ProviderError(
+            f"metric provider '{configured[0] if configured else ''}' is not supported here; "
+            f"supported: {known}"
+        )
+
+
+def failed_measurement(message: str, started: float, finished: float) -> Measurement:
+    """An Error measurement; times in seconds since the epoch."""
+    return Measurement(
+        phase=Phase.ERROR,
+        message=message,
+        started_at=format_time(started),
+        finished_at=format_time(finished),
+    )

@@ -1,0 +1,180 @@
+"""Prometheus queries as measurements.
+
+Owns the query API: what is sent, and which answers are answers. Anything else — another status,
+HTML, an unknown type, a sample that is no number — is an error, never an empty result. Conditions
+see a float for a scalar and a list of floats for a vector or a matrix.
+"""
+
+import math
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Any, Final
+from urllib.parse import urlencode, urlsplit
+
+import orjson
+
+from analysis.expr.errors import ExprError
+from analysis.expr.program import compile_expression
+from analysis.expr.values import Instant, type_name
+from analysis.providers.authentication import authenticated
+from analysis.providers.base import Answer, Now, ProviderError
+from analysis.providers.config import Prometheus, RangeQuery
+from analysis.providers.http import HttpClient, Request, Response
+from analysis.spec import Metric
+from analysis.times import parse_duration
+
+DEFAULT_TIMEOUT: Final = 30
+ADDRESS_VARIABLE: Final = "ARGO_ROLLOUTS_PROMETHEUS_ADDRESS"
+_FORM: Final = ("Content-Type", "application/x-www-form-urlencoded")
+_MAX_WARNINGS: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
+class PrometheusSource:
+    """``default_address`` is used by metrics without one."""
+
+    http: HttpClient
+    now: Now
+    default_address: str = ""
+
+    async def ask(self, metric: Metric) -> Answer:
+        config = metric.provider.prometheus or Prometheus()
+        request, form = self._request(config)
+        request = await authenticated(self.http, request, config.authentication)
+        response = await self.http.send(replace(request, body=urlencode(form).encode()))
+        if response.status in (405, 501):
+            asked = replace(request, method="GET", url=f"{request.url}?{urlencode(form)}")
+            response = await self.http.send(asked)
+        return read_answer(response)
+
+    def metadata(self, metric: Metric) -> dict[str, str]:
+        config = metric.provider.prometheus or Prometheus()
+        return {"ResolvedPrometheusQuery": config.query}
+
+    def _request(self, config: Prometheus) -> tuple[Request, dict[str, str]]:
+        timeout = DEFAULT_TIMEOUT if config.timeout is None else config.timeout
+        if timeout < 0:
+            raise ProviderError("prometheus timeout should not be negative")
+        timeout = timeout or DEFAULT_TIMEOUT
+        form = {"query": config.query, "timeout": f"{timeout}s"}
+        path = "/api/v1/query"
+        if config.range_query is not None:
+            path = "/api/v1/query_range"
+            form |= self._range(config.range_query)
+        headers = (_FORM, *((header.key, header.value) for header in config.headers))
+        return Request(
+            url=checked_address(config.address or self.default_address) + path,
+            method="POST",
+            headers=headers,
+            timeout=timeout,
+            insecure=config.insecure,
+        ), form
+
+    def _range(self, wanted: RangeQuery) -> dict[str, str]:
+        now = self.now()
+        try:
+            step = parse_duration(wanted.step)
+        except ValueError as error:
+            raise ProviderError(f"rangeQuery.step: {error}") from error
+        return {
+            "start": f"{_instant('start', wanted.start, now):.3f}",
+            "end": f"{_instant('end', wanted.end, now):.3f}",
+            "step": f"{step:g}",
+        }
+
+
+def checked_address(address: str) -> str:
+    """The address without a trailing slash. Raises ProviderError when there is none, or no URL."""
+    if not address:
+        raise ProviderError(
+            "prometheus address is not configured: set provider.prometheus.address, or "
+            f"{ADDRESS_VARIABLE} on the controller"
+        )
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        parts = urlsplit("")
+    if parts.scheme not in ("http", "https") or not parts.netloc or parts.query or parts.fragment:
+        raise ProviderError(f"prometheus address '{address[:128]}' is not in URL format")
+    return address.rstrip("/")
+
+
+def read_answer(response: Response) -> Answer:
+    """What the server said. Raises ProviderError unless it is a value."""
+    try:
+        document = orjson.loads(response.body)
+    except orjson.JSONDecodeError:
+        document = None
+    if not isinstance(document, dict):
+        raise ProviderError(_not_json(response.status))
+    if document.get("status") != "success":
+        kind = str(document.get("errorType") or f"status {response.status}")
+        raise ProviderError(f"{kind}: {str(document.get('error') or 'no reason given')[:1024]}")
+    if not 200 <= response.status < 300:
+        raise ProviderError(_not_json(response.status))
+    data = document.get("data")
+    if not isinstance(data, dict):
+        raise ProviderError("bad_response: the answer has no data")
+    result, value = read_value(data.get("resultType"), data.get("result"))
+    return Answer(result, value, _warnings(document))
+
+
+def read_value(kind: object, data: Any) -> tuple[Any, str]:
+    """The value for conditions and for people, of one result type."""
+    try:
+        match kind:
+            case "scalar":
+                number = _number(data[1])
+                return number, sample_text(number)
+            case "vector":
+                numbers = [_number(series["value"][1]) for series in data]
+            case "matrix":
+                numbers = [_number(point[1]) for series in data for point in series["values"]]
+            case _:
+                raise ProviderError(f"Prometheus metric type not supported: {str(kind)[:32]}")
+    except (KeyError, IndexError, TypeError, ValueError) as error:
+        raise ProviderError(
+            f"bad_response: a {kind} sample without a float value (native histograms need "
+            f"histogram_quantile or similar): {type(error).__name__}"
+        ) from error
+    return numbers, f"[{','.join(map(sample_text, numbers))}]"
+
+
+def sample_text(value: float) -> str:
+    """A sample as Prometheus prints it: shortest, without an exponent."""
+    if math.isnan(value):
+        return "NaN"
+    if math.isinf(value):
+        return "+Inf" if value > 0 else "-Inf"
+    return f"{Decimal(repr(value)):f}".removesuffix(".0")
+
+
+def _number(text: object) -> float:
+    if not isinstance(text, str):
+        raise TypeError("samples are strings")
+    return float(text)
+
+
+def _instant(field: str, source: str, now: float) -> float:
+    try:
+        value = compile_expression(source).run(None, now=now)
+    except ExprError as error:
+        raise ProviderError(f"rangeQuery.{field}: {error}") from error
+    if not isinstance(value, Instant):
+        raise ProviderError(f"rangeQuery.{field} must be a time, not {type_name(value)}")
+    return value.seconds
+
+
+def _not_json(status: int) -> str:
+    if status >= 500:
+        return f"server_error: server error: {status}"
+    if status >= 400:
+        return f"client_error: client error: {status}"
+    return f"bad_response: status {status}, but the answer is not the JSON of Prometheus' API"
+
+
+def _warnings(document: dict[str, Any]) -> dict[str, str]:
+    found = document.get("warnings")
+    if not isinstance(found, list) or not found:
+        return {}
+    return {"warnings": " ".join(f'"{str(text)[:256]}"' for text in found[:_MAX_WARNINGS])}
