@@ -1,0 +1,89 @@
+"""``undo``: make an earlier revision the wanted one again.
+
+Owns the command and finding the revision among the ReplicaSets a Rollout owns.
+"""
+
+import copy
+from typing import TYPE_CHECKING
+
+import click
+
+from rollouts.cli.common import Client, ConnectCommand, FailedError, Session, session_of
+
+if TYPE_CHECKING:
+    from rollouts.kube.api import Obj
+    from rollouts.kube.resources import Resource
+
+
+@click.command(cls=ConnectCommand, examples=["undo shop", "undo shop --to-revision=3"])
+@click.argument("name")
+@click.option("--to-revision", type=int, default=0, help="Revision; 0 is the previous one.")
+@session_of
+def undo(session: Session, name: str, to_revision: int) -> int:
+    """Roll back to an earlier revision; the steps of the strategy apply."""
+
+    async def work(client: Client) -> None:
+        await roll_back(client, name, to_revision)
+
+    return session.run(work)
+
+
+async def roll_back(client: Client, name: str, revision: int) -> None:
+    """Replace the pod template by that of ``revision``; 0 is the one before the newest."""
+    from rollouts.api import labels
+    from rollouts.cli.objects import list_all
+    from rollouts.cli.tree import owned
+    from rollouts.kube.api import PatchType
+    from rollouts.kube.resources import REPLICA_SETS, ROLLOUTS
+
+    rollout = await client.api.get(ROLLOUTS, name, client.namespace)
+    found = await list_all(client.api, REPLICA_SETS, client.namespace, labels.POD_TEMPLATE_HASH)
+    template = template_of(name, owned(found, rollout), revision)
+    resource, target, path = _target(rollout, name)
+    current = await client.api.get(resource, target, client.namespace)
+    for part in path:
+        current = current.get(part) or {}
+    if current == template:
+        click.echo(f"skipped rollback (current template already matches revision {revision})")
+        return
+    patch = [{"op": "replace", "path": "/" + "/".join(path), "value": template}]
+    await client.api.patch(resource, target, patch, client.namespace, type=PatchType.JSON)
+    click.echo(f"rollout '{name}' undo")
+
+
+def template_of(name: str, replica_sets: "list[Obj]", revision: int) -> "Obj":
+    """The pod template of a revision, without the hash label.
+
+    Raises FailedError where there is no such revision.
+    """
+    from rollouts.api import labels
+    from rollouts.cli.tree import revision_of
+
+    known = {number: rs for rs in replica_sets if (number := revision_of(rs))}
+    if revision == 0:
+        if len(known) < 2:
+            raise FailedError(f'no revision found for rollout "{name}"')
+        revision = sorted(known)[-2]
+    if revision not in known:
+        raise FailedError(f"unable to find specified revision {revision} in history")
+    template: Obj = copy.deepcopy(known[revision]["spec"]["template"])
+    template.get("metadata", {}).get("labels", {}).pop(labels.POD_TEMPLATE_HASH, None)
+    return template
+
+
+def _target(rollout: "Obj", name: str) -> "tuple[Resource, str, tuple[str, ...]]":
+    """Where the wanted template is written: in the Rollout, or in the workload it refers to."""
+    from rollouts.kube.resources import DEPLOYMENTS, POD_TEMPLATES, REPLICA_SETS, ROLLOUTS
+
+    ref = (rollout.get("spec") or {}).get("workloadRef")
+    if not ref:
+        return ROLLOUTS, name, ("spec", "template")
+    kinds = {
+        "Deployment": (DEPLOYMENTS, ("spec", "template")),
+        "ReplicaSet": (REPLICA_SETS, ("spec", "template")),
+        "PodTemplate": (POD_TEMPLATES, ("template",)),
+    }
+    if ref.get("kind") not in kinds:
+        raise FailedError(f"cannot undo a rollout of kind {ref.get('kind')}")
+    resource, path = kinds[ref["kind"]]
+    return resource, str(ref["name"]), path

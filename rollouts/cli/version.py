@@ -1,0 +1,18 @@
+"""``version``: which program this is."""
+
+import platform
+from importlib.metadata import version as installed
+
+import click
+
+from rollouts.cli.common import ConnectCommand
+
+
+@click.command(cls=ConnectCommand, examples=["version", "version --short"])
+@click.option("--short", is_flag=True, help="Only the version.")
+def version(*, short: bool) -> None:
+    """Show the version."""
+    click.echo(f"kubectl-argo-rollouts: v{installed('rollouts')}")
+    if not short:
+        click.echo(f"  Python: {platform.python_version()}")
+        click.echo(f"  Platform: {platform.system().lower()}/{platform.machine()}")

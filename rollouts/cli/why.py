@@ -1,0 +1,109 @@
+"""``why``: what a Rollout waits for, since when, until when, and what would help.
+
+Owns the command and its wording; the reasons come from the planner, which the controller uses too.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from rollouts.cli.common import (
+    Client,
+    ConnectCommand,
+    Session,
+    no_color_option,
+    output_option,
+    print_object,
+    session_of,
+)
+
+if TYPE_CHECKING:
+    from rollouts.planner.plan import Blocker
+
+
+@click.command(cls=ConnectCommand, examples=["why shop", "why shop -o json"])
+@click.argument("name")
+@output_option
+@no_color_option
+@session_of
+def why(session: Session, name: str, *, output: str | None, no_color: bool) -> int:
+    """Say what a Rollout waits for, and what would help."""
+    from rollouts.cli.style import wants_color
+
+    color = wants_color(no_color=no_color)
+
+    async def work(client: Client) -> None:
+        from rollouts.controllers.explain import explain
+
+        now = client.clock.wall()
+        phase, message, blockers = await explain(client.api, client.namespace, name, now)
+        if output:
+            print_object(as_object(str(phase), message, blockers), output)
+        else:
+            lines = explained(name, str(phase), message, blockers, client.program, now, color=color)
+            click.echo("\n".join(lines))
+
+    return session.run(work)
+
+
+def as_object(phase: str, message: str, blockers: "tuple[Blocker, ...]") -> dict[str, Any]:
+    """The same for programs; instants as RFC 3339."""
+    from dataclasses import asdict
+
+    from analysis.times import format_time
+
+    def plain(blocker: "Blocker") -> dict[str, Any]:
+        found = {key: value for key, value in asdict(blocker).items() if value not in (None, "")}
+        return found | {k: format_time(found[k]) for k in ("since", "until") if k in found}
+
+    return {"phase": phase, "message": message, "blockers": [plain(one) for one in blockers]}
+
+
+def explained(
+    name: str,
+    phase: str,
+    message: str,
+    blockers: "tuple[Blocker, ...]",
+    program: str,
+    now: float,
+    *,
+    color: bool,
+) -> list[str]:
+    """A few readable lines; ``now`` in seconds since the epoch."""
+    from rollouts.cli.style import Cell, color_of, icon, painted
+
+    mark = icon(phase)
+    head = f"{mark} {phase}" + (f" - {message}" if message else "")
+    lines = [f"rollout '{name}': {painted(Cell(head, color_of(mark)), color=color)}"]
+    if not blockers:
+        lines.append("Nothing is being waited for.")
+    for blocker in blockers:
+        lines += ["", *_one(blocker, program, now)]
+    return lines
+
+
+def _one(blocker: "Blocker", program: str, now: float) -> list[str]:
+    from rollouts.sandbox.http.human import duration
+
+    lines = [f"{blocker.code}: {blocker.message}"]
+    where = " ".join(part for part in (blocker.object, blocker.field) if part)
+    if where:
+        lines.append(f"  where:  {where}")
+    if blocker.since is not None:
+        lines.append(f"  since:  {duration(now - blocker.since)} ago")
+    if blocker.until is not None:
+        left = blocker.until - now
+        lines.append(f"  until:  {f'in {duration(left)}' if left > 0 else 'any moment now'}")
+    if blocker.then:
+        lines.append(f"  then:   {blocker.then}")
+    if blocker.command:
+        lines.append(f"  try:    {_spelled(blocker.command, program)}")
+    return lines
+
+
+def _spelled(command: str, program: str) -> str:
+    """Our own commands are shown under the name they were called by."""
+    for own in ("kubectl argo rollouts ", "rollouts "):
+        if command.startswith(own):
+            return f"{program} {command.removeprefix(own)}"
+    return command
