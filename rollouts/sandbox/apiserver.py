@@ -7,12 +7,12 @@ HTTP front.
 """
 
 import random
-from collections.abc import Callable
 from typing import Any, Final
 
 from rollouts.kube.api import Obj, PatchType
 from rollouts.kube.resources import NAMESPACES
 from rollouts.runtime.clock import Clock
+from rollouts.runtime.ids import IdFactory
 from rollouts.sandbox.builtins import builtin_registry
 from rollouts.sandbox.core import Core
 from rollouts.sandbox.deleting import Deleter
@@ -36,7 +36,7 @@ class ApiServer:
         rng: random.Random,
         *,
         window: int = 1000,
-        ids: Callable[[], str] | None = None,
+        ids: IdFactory | None = None,
     ) -> None:
         self.core = Core(clock, rng, builtin_registry(), Revisions(window), ids)
         self._reader = Reader(self.core)

@@ -6,9 +6,12 @@ stored one itself; the stored one is never changed.
 """
 
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
+
+import orjson
 
 from rollouts.kube.api import Obj
+from rollouts.kube.errors import BadRequest
 from rollouts.sandbox.objects import copied, dig, meta
 from rollouts.sandbox.registry import ResourceInfo
 
@@ -78,36 +81,55 @@ def _event_to_core(obj: Obj) -> Obj:
     return {_EVENT_FIELDS_BACK.get(name, name): value for name, value in obj.items()}
 
 
+_KEPT_BY: Final = "autoscaling.alpha.kubernetes.io/"
+_SPEC_KEPT: Final = ("metrics", "behavior")
+
+
 def _hpa_to_v1(obj: Obj) -> Obj:
-    """CPU utilisation has its own field in v1; other metrics are not shown there."""
-    spec = {k: v for k, v in (obj.get("spec") or {}).items() if k not in ("metrics", "behavior")}
-    status = {
-        k: v
-        for k, v in (obj.get("status") or {}).items()
-        if k not in ("currentMetrics", "conditions")
+    """CPU utilisation has its own field in v1; what v1 cannot say travels in annotations."""
+    spec = dict(obj.get("spec") or {})
+    metrics = spec.pop("metrics", None) or []
+    cpu = next((metric for metric in metrics if _is_cpu(metric)), None)
+    if cpu is not None:
+        target = cpu["resource"]["target"]
+        spec["targetCPUUtilizationPercentage"] = target["averageUtilization"]
+    unsaid = {
+        "metrics": [metric for metric in metrics if metric is not cpu],
+        "behavior": spec.pop("behavior", None),
     }
-    for metric in dig(obj, "spec", "metrics") or []:
-        if _is_cpu(metric):
-            spec["targetCPUUtilizationPercentage"] = metric["resource"]["target"][
-                "averageUtilization"
-            ]
-    return {**obj, "spec": spec, "status": status}
+    annotations = dict(meta(obj).get("annotations") or {})
+    for field, value in unsaid.items():
+        if value:
+            annotations[_KEPT_BY + field] = orjson.dumps(value).decode()
+    metadata = {**meta(obj), "annotations": annotations} if annotations else meta(obj)
+    status = dict(obj.get("status") or {})
+    status.pop("currentMetrics", None)
+    status.pop("conditions", None)
+    return {**obj, "metadata": metadata, "spec": spec, "status": status}
 
 
 def _hpa_to_v2(obj: Obj) -> Obj:
-    spec = dict(obj.get("spec") or {})
-    target = spec.pop("targetCPUUtilizationPercentage", None)
-    if target is not None:
-        spec["metrics"] = [
-            {
-                "type": "Resource",
-                "resource": {
-                    "name": "cpu",
-                    "target": {"type": "Utilization", "averageUtilization": target},
-                },
-            }
-        ]
-    return {**obj, "spec": spec, "metadata": meta(obj)}
+    spec, metadata = dict(obj.get("spec") or {}), dict(meta(obj))
+    annotations = dict(metadata.pop("annotations", None) or {})
+    for field in _SPEC_KEPT:
+        text = annotations.pop(_KEPT_BY + field, None)
+        if text is not None:
+            spec[field] = _read(field, text)
+    if annotations:
+        metadata["annotations"] = annotations
+    percent = spec.pop("targetCPUUtilizationPercentage", None)
+    if percent is not None:
+        target = {"type": "Utilization", "averageUtilization": percent}
+        cpu = {"type": "Resource", "resource": {"name": "cpu", "target": target}}
+        spec["metrics"] = [*spec.get("metrics", []), cpu]
+    return {**obj, "spec": spec, "metadata": metadata}
+
+
+def _read(field: str, text: str) -> Any:
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        raise BadRequest(f"annotation {_KEPT_BY}{field} is not JSON") from None
 
 
 def _is_cpu(metric: Obj) -> bool:

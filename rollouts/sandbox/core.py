@@ -5,13 +5,12 @@ nothing about writes. Used by the modules behind ``apiserver.ApiServer`` only.
 """
 
 import random
-import uuid
-from collections.abc import Callable
 
 from rollouts.kube.api import Obj
 from rollouts.kube.errors import ApiError, BadRequest, NotFound
 from rollouts.kube.resources import NAMESPACES
 from rollouts.runtime.clock import Clock
+from rollouts.runtime.ids import IdFactory, uuids
 from rollouts.sandbox import conversion
 from rollouts.sandbox.objects import generated_name, timestamp
 from rollouts.sandbox.registry import Registry, ResourceInfo
@@ -27,16 +26,13 @@ class Core:
         rng: random.Random,
         registry: Registry,
         store: Revisions,
-        ids: Callable[[], str] | None = None,
+        ids: IdFactory | None = None,
     ) -> None:
         self.clock = clock
         self.rng = rng
         self.registry = registry
         self.store = store
-        self.uid = ids or self._random_uid
-
-    def _random_uid(self) -> str:
-        return str(uuid.UUID(int=self.rng.getrandbits(128), version=4))
+        self.uid = ids or uuids(rng)
 
     def now(self, ahead: float = 0.0) -> str:
         """The time ``ahead`` seconds from now, as objects carry it."""

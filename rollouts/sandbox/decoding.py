@@ -4,11 +4,13 @@ Owns the checks of apiVersion, kind and metadata that do not depend on the kind,
 and the copy that keeps the client's object and the store's apart. Called by the writing verbs.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from rollouts.kube.api import Obj
 from rollouts.kube.errors import BadRequest
+from rollouts.kube.resources import Resource
 from rollouts.sandbox import conversion
 from rollouts.sandbox.causes import invalid, invalid_object
 from rollouts.sandbox.objects import copied
@@ -48,12 +50,15 @@ def decoded(
     unknown = _unknown(info, obj, options)
     if unknown and options.field_validation != "Ignore":
         lines = [f'unknown field "{path}"' for path in unknown]
+        if info.custom is None:
+            for path in unknown:
+                _drop(obj, path)
         if options.field_validation == "Strict":
             raise refused(info, body, f"strict decoding error: {', '.join(lines)}")
         options.warnings.extend(lines)
     if info.custom is None:
         _drop_nulls(obj)
-        if why := _type_error(info, obj):
+        if options.field_validation != "Ignore" and (why := _type_error(info.resource, obj)):
             raise refused(info, body, why)
     return conversion.stored(info, obj)
 
@@ -91,15 +96,25 @@ def _unknown(info: ResourceInfo, obj: Obj, options: Options) -> list[str]:
     return schemas.unknown_fields((resource.group, resource.version, resource.kind), obj)
 
 
-def _type_error(info: ResourceInfo, obj: Obj) -> str:
-    """The places whose shape every rule relies on; deeper types are the schemas' business."""
-    for field in ("spec", "status", "data", "stringData"):
-        if field in obj and not isinstance(obj[field], dict):
-            found = type(obj[field]).__name__
-            return (
-                f"json: cannot unmarshal {found} into Go struct field {info.resource.kind}.{field}"
-            )
-    return ""
+@contextmanager
+def explained(info: ResourceInfo, obj: Obj) -> Iterator[None]:
+    """Rules expect the types a schema promises; where they stumble, say which field is wrong.
+
+    Raises BadRequest for a wrong type that was not looked for before (``fieldValidation=Ignore``).
+    """
+    try:
+        yield
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        why = _type_error(info.stored, obj) if info.custom is None else ""
+        if not why:
+            raise
+        raise object_refused(info, obj, why) from error
+
+
+def _type_error(resource: Resource, obj: Obj) -> str:
+    from rollouts.sandbox import schemas
+
+    return schemas.type_error((resource.group, resource.version, resource.kind), obj)
 
 
 def _tidy(metadata: Obj) -> None:
@@ -108,6 +123,19 @@ def _tidy(metadata: Obj) -> None:
         del metadata[field]
     metadata.pop("managedFields", None)
     metadata.pop("selfLink", None)
+
+
+def _drop(value: Any, path: str) -> None:
+    """Remove the field at a path like ``spec.containers[0].name``; keys may hold dots."""
+    if isinstance(value, list):
+        index, _, rest = path.removeprefix("[").partition("]")
+        _drop(value[int(index)], rest.removeprefix("."))
+    elif path in value:
+        del value[path]
+    else:
+        steps = [key for key in value if path.startswith((f"{key}.", f"{key}["))]
+        step = max(steps, key=len)
+        _drop(value[step], path[len(step) :].removeprefix("."))
 
 
 def _drop_nulls(value: Any) -> None:

@@ -5,7 +5,7 @@ assumes defaults are filled in. Used by ``validation_workloads`` and for pods th
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Any, Final
 
 from rollouts.kube.api import Obj
@@ -91,7 +91,7 @@ def _choice(path: str, obj: Obj, field: str, allowed: tuple[str, ...]) -> Iterat
         yield unsupported(f"{path}.{field}", value, allowed)
 
 
-def _volume_causes(path: str, volumes: list[Obj]) -> Iterator[CauseLike]:
+def _volume_causes(path: str, volumes: list[Obj]) -> Generator[CauseLike, None, set[str]]:
     """Yields causes; returns the names of the volumes."""
     names: set[str] = set()
     for index, volume in enumerate(volumes):

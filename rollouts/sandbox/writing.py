@@ -13,7 +13,14 @@ from rollouts.kube.errors import AlreadyExists, ApiError, BadRequest, Conflict, 
 from rollouts.sandbox import conversion, customs, deleting
 from rollouts.sandbox.causes import CauseLike, forbidden, invalid, invalid_object
 from rollouts.sandbox.core import Core, check_verb, naming
-from rollouts.sandbox.decoding import Refusal, check_type, decoded, object_refused, patch_refused
+from rollouts.sandbox.decoding import (
+    Refusal,
+    check_type,
+    decoded,
+    explained,
+    object_refused,
+    patch_refused,
+)
 from rollouts.sandbox.kinds import strategy_of
 from rollouts.sandbox.objects import copied, meta
 from rollouts.sandbox.options import Options
@@ -59,9 +66,10 @@ class Writer:
         strategy = strategy_of(info)
         if info.has_status and not strategy.born_with_status:
             obj.pop("status", None)
-        self._default(info, obj)
-        strategy.on_create(self.core, obj)
-        self._check(info, obj, None, metadata_causes(info, obj))
+        with explained(info, obj):
+            self._default(info, obj)
+            strategy.on_create(self.core, obj)
+            self._check(info, obj, None, metadata_causes(info, obj))
         if generated:
             self._draw_free_name(info, scope, obj["metadata"])
         key = Key(scope, obj["metadata"]["name"])
@@ -120,14 +128,15 @@ class Writer:
         self._check_preconditions(info, current, obj["metadata"])
         old = conversion.current(info, current)
         obj = _merged_by_endpoint(info, old, obj, subresource)
-        if not subresource:
-            self._default(info, obj)
-            strategy_of(info).on_update(self.core, obj, old)
-        elif info.custom is not None:
-            self._default(info, obj)
         _keep_system_metadata(obj, old)
-        causes = metadata_causes(info, obj) if not subresource else []
-        self._check(info, obj, old, [*causes, *_finalizer_causes(obj, old)])
+        with explained(info, obj):
+            if not subresource:
+                self._default(info, obj)
+                strategy_of(info).on_update(self.core, obj, old)
+            elif info.custom is not None:
+                self._default(info, obj)
+            causes = metadata_causes(info, obj) if not subresource else []
+            self._check(info, obj, old, [*causes, *_finalizer_causes(obj, old)])
         if _spec_changed(info, obj, old):
             obj["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
         key = Key(current["metadata"].get("namespace", ""), name)
