@@ -117,7 +117,7 @@ async def stage(api, users="green", before=(), said=None):
     try:
         loads = {"shop": load, "checkout": load}
         say = lambda text, tone: lines.append((text, tone))  # noqa: E731 - one line, used once
-        yield Stage(api, view, loads, virtual_clock(), say)
+        yield Stage(api, view, loads, virtual_clock(), say, lambda _: None)
     finally:
         using.cancel()
 
@@ -223,7 +223,9 @@ def test_each_act_is_counted_by_itself():
     async def story():
         async with stage(Script()) as set_stage:
             await asyncio.sleep(5)
-            return await play(set_stage, [Act("one", "", quick), Act("two", "", quick)])
+            return await play(
+                set_stage, [Act("one", "shop", "", quick), Act("two", "shop", "", quick)]
+            )
 
     scenes = run_virtual(story())
     assert [scene.seconds for scene in scenes] == pytest.approx([1, 1])
@@ -297,14 +299,11 @@ def test_a_cluster_without_a_controller_is_not_ready_and_says_so():
         await cluster.start()
         view = ClusterView(cluster.api, clock, rng, "default")
         watching = asyncio.create_task(view.run())
-        set_stage = Stage(cluster.api, view, {}, clock, lambda *_: None)
-
-        async def seen():
-            return True
+        set_stage = Stage(cluster.api, view, {}, clock, lambda *_: None, lambda _: None)
 
         try:
             with pytest.raises(NotReady, match="did not become healthy"):
-                await set_the_scene(set_stage, manifests("http://p", "http://q"), seen)
+                await set_the_scene(set_stage, manifests("http://p", "http://q"))
         finally:
             watching.cancel()
             await asyncio.gather(watching, return_exceptions=True)

@@ -25,13 +25,17 @@ _PATIENCE: Final = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """What the acts play on. ``loads``: the users of each Rollout, by its name."""
+    """What the acts play on.
+
+    ``loads``: the users of each Rollout, by its name. ``show``: draw the tree of a Rollout.
+    """
 
     api: KubeApi
     view: ClusterView
     loads: Mapping[str, LoadGenerator]
     clock: Clock
     say: Say
+    show: Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +49,10 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Act:
+    """``rollout``: whose release it is."""
+
     title: str
+    rollout: str
     intention: str
     play: Callable[[Stage], Awaitable[Outcome]]
 
@@ -62,7 +69,7 @@ async def good_canary(stage: Stage) -> Outcome:
 
     problems = [] if await view.until(promoted, _PATIENCE) else [_stuck(view, SHOP)]
     stable = view.status(SHOP).get("stableRS", "")
-    phases, evidence = _judged(view, SHOP, view.status(SHOP).get("currentPodHash", ""))
+    phases, evidence = _judged(view, SHOP)
     if phases != ["Successful"]:
         problems.append(f"its analysis ended {phases or 'without a verdict'}, not Successful")
     if view.version_of(stable) != "green":
@@ -88,7 +95,7 @@ async def bad_canary(stage: Stage) -> Outcome:
 
     problems = [] if await view.until(aborted, _PATIENCE) else [_stuck(view, SHOP)]
     status = view.status(SHOP)
-    phases, evidence = _judged(view, SHOP, status.get("currentPodHash", ""))
+    phases, evidence = _judged(view, SHOP)
     if phases != ["Failed"]:
         problems.append(f"its analysis ended {phases or 'without a verdict'}, not Failed")
     if status.get("stableRS") != before:
@@ -110,7 +117,7 @@ async def blue_green(stage: Stage) -> Outcome:
 
     problems = [] if await view.until(switched, _PATIENCE) else [_stuck(view, CHECKOUT)]
     now = view.selected_hash("checkout-active")
-    phases, evidence = _judged(view, CHECKOUT, view.status(CHECKOUT).get("currentPodHash", ""))
+    phases, evidence = _judged(view, CHECKOUT)
     if phases != ["Successful"]:
         problems.append(f"its analysis ended {phases or 'without a verdict'}, not Successful")
     if view.version_of(now) != "green":
@@ -123,18 +130,21 @@ async def blue_green(stage: Stage) -> Outcome:
 ACTS: Final[Sequence[Act]] = (
     Act(
         "A good canary",
+        SHOP,
         "The shop goes from blue to green: a fifth of the traffic first, more if Prometheus says "
         "that at least 95 % of green's answers are good.",
         good_canary,
     ),
     Act(
         "A bad canary",
+        SHOP,
         "The shop goes from green to red, which fails every fifth request. Nobody has told the "
         "controller so.",
         bad_canary,
     ),
     Act(
         "A blue-green release",
+        CHECKOUT,
         "The checkout goes from blue to green: green comes up beside blue, is tested through the "
         "preview Service, and gets all users at once.",
         blue_green,
@@ -173,10 +183,10 @@ async def _next_answers(stage: Stage, load: LoadGenerator, count: int = 20) -> C
     return load.tally.since(before).requests
 
 
-def _judged(view: ClusterView, rollout: str, pod_hash: str) -> tuple[list[str], tuple[str, ...]]:
-    """Phases of the analysis runs of a version, and what they measured."""
+def _judged(view: ClusterView, rollout: str) -> tuple[list[str], tuple[str, ...]]:
+    """Phases of the analysis runs of the newest version, and what they measured."""
     phases, evidence = [], []
-    for run in view.runs(rollout, pod_hash):
+    for run in view.runs(rollout):
         status = run.get("status") or {}
         phases.append(str(status.get("phase", "")))
         conditions = {m["name"]: m.get("successCondition", "") for m in run["spec"]["metrics"]}

@@ -4,9 +4,11 @@ Owns the order of things and the summary's numbers. It starts no cluster, contro
 those are given (``cli.demo`` composes them), so the same story plays wherever there is a KubeApi.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
+from typing import Final
 
 import yaml
 
@@ -16,7 +18,8 @@ from rollouts.sandbox.demo.acts import ACTS, CHECKOUT, SHOP, Act, Outcome, Stage
 from rollouts.sandbox.demo.load import Tally
 from rollouts.sandbox.demo.narrate import Tone
 
-_RESOURCES = {each.kind: each for each in (SERVICES, ANALYSIS_TEMPLATES, ROLLOUTS)}
+_PATIENCE: Final = 20.0
+_RESOURCES: Final = {each.kind: each for each in (SERVICES, ANALYSIS_TEMPLATES, ROLLOUTS)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +48,8 @@ def manifests(prometheus: str, preview: str) -> list[Obj]:
     return list(yaml.safe_load_all(filled))
 
 
-async def set_the_scene(
-    stage: Stage, objects: Sequence[Obj], seen_by_prometheus: Callable[[], Awaitable[bool]]
-) -> None:
-    """Create the objects; return when both Rollouts are healthy and Prometheus sees traffic.
-
-    Raises NotReady after 20 seconds.
-    """
+async def set_the_scene(stage: Stage, objects: Sequence[Obj]) -> None:
+    """Create the objects; return when both Rollouts are healthy. NotReady after 20 seconds."""
     view = stage.view
     for obj in objects:
         await stage.api.create(_RESOURCES[obj["kind"]], obj, view.namespace)
@@ -59,14 +57,18 @@ async def set_the_scene(
     def healthy() -> bool:
         return all(view.status(name).get("phase") == "Healthy" for name in (SHOP, CHECKOUT))
 
-    if not await view.until(healthy, 20.0):
+    if not await view.until(healthy, _PATIENCE):
         phases = {name: view.get(ROLLOUTS, name).get("status") for name in (SHOP, CHECKOUT)}
         raise NotReady(f"the Rollouts did not become healthy: {phases}")
-    deadline = stage.clock.monotonic() + 20.0
-    while not await seen_by_prometheus():
+
+
+async def until_measured(stage: Stage, seen: Callable[[], Awaitable[bool]]) -> None:
+    """Return when Prometheus sees the traffic. NotReady after 20 seconds."""
+    deadline = stage.clock.monotonic() + _PATIENCE
+    while not await seen():
         if stage.clock.monotonic() > deadline:
             raise NotReady("Prometheus sees no traffic")
-        await view.until(lambda: False, 0.2)
+        await asyncio.sleep(0.2)
 
 
 async def play(stage: Stage, acts: Sequence[Act] = ACTS) -> list[Scene]:
@@ -78,7 +80,11 @@ async def _act(stage: Stage, number: int, act: Act) -> Scene:
     stage.say(f"Act {number}. {act.title}", Tone.TITLE)
     stage.say(act.intention, Tone.TELL)
     began, before = stage.clock.monotonic(), _seen(stage)
-    outcome = await act.play(stage)
+    playing = asyncio.ensure_future(act.play(stage))
+    await stage.view.until(lambda: playing.done() or bool(stage.view.runs(act.rollout)), 30.0)
+    stage.show(act.rollout)
+    outcome = await playing
+    stage.show(act.rollout)
     seen = _seen(stage).since(before)
     for problem in outcome.problems:
         stage.say(f"Not as told: {problem}", Tone.BAD)

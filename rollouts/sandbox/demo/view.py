@@ -103,8 +103,9 @@ class ClusterView:
         spec = self.get(SERVICES, service).get("spec") or {}
         return str((spec.get("selector") or {}).get(POD_TEMPLATE_HASH, ""))
 
-    def runs(self, rollout: str, pod_hash: str) -> list[Obj]:
-        """The AnalysisRuns of one version of a Rollout."""
+    def runs(self, rollout: str) -> list[Obj]:
+        """The AnalysisRuns of a Rollout's newest version."""
+        pod_hash = self.status(rollout).get("currentPodHash", "")
         uid = (self.get(ROLLOUTS, rollout).get("metadata") or {}).get("uid", "")
         return [
             run
