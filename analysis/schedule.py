@@ -22,11 +22,16 @@ class Action(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One thing to do with one metric now. ``measurement`` is the unfinished one, if any."""
+    """One thing to do with one metric now. ``measurement`` is the unfinished one, if any.
+
+    ``ordinal`` numbers a new measurement from 1 among all of its metric; it stays the same until
+    a measurement is recorded, so whatever is named after it is found again after a crash.
+    """
 
     plan: MetricPlan
     action: Action
     measurement: Measurement | None = None
+    ordinal: int = 1
 
 
 def result_of(status: RunStatus, name: str) -> MetricResult | None:
@@ -58,7 +63,7 @@ def tasks(plan: RunPlan, status: RunStatus, now: float) -> list[Task]:
         if unfinished is not None:
             found.append(Task(metric, Action.RESUME, unfinished))
         elif not stopping:
-            found.append(Task(metric, Action.MEASURE))
+            found.append(Task(metric, Action.MEASURE, ordinal=_ordinal(status, metric)))
     return found
 
 
@@ -90,6 +95,11 @@ def due_at(metric: MetricPlan, status: RunStatus, now: float) -> float | None:
     if last.phase is Phase.ERROR:
         interval = ERROR_RETRY_SECONDS
     return (parse_time(last.finished_at) or 0.0) + interval
+
+
+def _ordinal(status: RunStatus, metric: MetricPlan) -> int:
+    result = result_of(status, metric.name)
+    return 1 if result is None else result.count + result.error + 1
 
 
 def _unfinished(status: RunStatus, metric: MetricPlan) -> Measurement | None:

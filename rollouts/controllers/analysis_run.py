@@ -1,0 +1,294 @@
+"""AnalysisRuns: measure what is due, conclude, write the status.
+
+Owns one pass over one run: observe (cache), measure (providers, all at once), conclude (pure, in
+``analysis``), write. Refuses to decide anything itself. A measurement and its count are one write
+guarded by the version decided from, so a crash or a stale cache can repeat a query but never count
+it twice. What cannot be measured is an error within the limits, never a success. The manager calls
+``reconcile`` and wakes it again at the time it returns.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+import structlog
+
+from analysis import args
+from analysis.assess import conclude, record, refuse, transitions
+from analysis.decode import Problem, decode
+from analysis.plan import RunPlan, SpecError, plan_run, with_secrets
+from analysis.providers.base import ProviderError, Providers, RunRef, failed_measurement
+from analysis.redact import Redactor
+from analysis.schedule import Action, Task, is_terminating, tasks, wake_at
+from analysis.spec import Measurement, Metric, RunSpec, RunStatus
+from rollouts.api.labels import INSTANCE_ID
+from rollouts.controllers.run_secrets import SecretsMissing, read_secrets
+from rollouts.controllers.run_status import expires_at, status_obj, within_bounds
+from rollouts.kube.api import KubeApi, Obj
+from rollouts.kube.errors import (
+    ApiError,
+    Conflict,
+    NotFound,
+    ServerError,
+    Throttled,
+    Unauthorized,
+    Unreachable,
+)
+from rollouts.kube.patches import merge_diff
+from rollouts.kube.queue import Key
+from rollouts.kube.resources import ANALYSIS_RUNS
+from rollouts.kube.store import Store
+from rollouts.kube.writes import WriteLog
+from rollouts.runtime.clock import Clock
+
+_TRANSIENT: Final = (Conflict, ServerError, Throttled, Unauthorized, Unreachable)
+_WRITE_ATTEMPTS: Final = 4
+_STALE_SECONDS: Final = 1.0  # how long to wait for a cache that is behind our own write
+
+_log = structlog.get_logger("controllers.analysis_run")
+
+
+class Record(Protocol):
+    """Where events go; never blocks, never fails. ``kind`` is Normal or Warning."""
+
+    def __call__(self, obj: Obj, kind: str, reason: str, message: str, /) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Done:
+    """What became of one task. Without a measurement the API server was away: try again."""
+
+    task: Task
+    measurement: Measurement | None
+    metadata: Mapping[str, str]
+    failure: ApiError | None = None
+
+
+class AnalysisRunReconciler:
+    """One pass at a time per run; passes over different runs may overlap."""
+
+    def __init__(
+        self,
+        api: KubeApi,
+        runs: Store,
+        providers: Providers,
+        clock: Clock,
+        record_event: Record,
+        *,
+        writes: WriteLog | None = None,
+        instance_id: str = "",
+    ) -> None:
+        self._api = api
+        self._runs = runs
+        self._providers = providers
+        self._clock = clock
+        self._record = record_event
+        self._writes = writes or WriteLog(clock)
+        self._instance_id = instance_id
+
+    async def reconcile(self, key: Key) -> float | None:
+        """Returns when to come back (epoch seconds), or None: only when the run changes.
+
+        Raises ApiError when the API server could not be reached; nothing is lost by trying again.
+        """
+        obj = self._runs.get(key.namespace, key.name)
+        if obj is None:
+            self._writes.forget(key)
+            return None
+        meta = obj["metadata"]
+        mine = (meta.get("labels") or {}).get(INSTANCE_ID, "") == self._instance_id
+        if not mine or "deletionTimestamp" in meta:
+            return None
+        if self._writes.behind(key, meta.get("uid", ""), {ANALYSIS_RUNS: self._runs}):
+            return self._clock.wall() + _STALE_SECONDS
+        spec, problems = decode(RunSpec, obj.get("spec"), at="spec")
+        status, damage = decode(RunStatus, obj.get("status"), at="status")
+        if status.phase.completed:
+            return await self._expire(key, obj, spec, status)
+        try:
+            plan = _planned(spec, (*problems, *damage))
+        except SpecError as error:
+            await self._write(key, obj, status, refuse(status, error, self._clock.wall()))
+            return None
+        return await self._pass(key, obj, spec, plan, status)
+
+    async def _pass(
+        self, key: Key, obj: Obj, spec: RunSpec, plan: RunPlan, status: RunStatus
+    ) -> float | None:
+        """Measure what is due, conclude, write; returns when to come back."""
+        run = RunRef(key.namespace, key.name, obj["metadata"].get("uid", ""))
+        stopping = is_terminating(plan, status)
+        done = await self._measure(run, spec, tasks(plan, status, self._clock.wall()))
+        after = status
+        for one in done:
+            if one.measurement is not None:
+                after = record(after, one.task.plan, one.measurement, one.metadata)
+        after = conclude(plan, after, self._clock.wall(), stopping=stopping)
+        if not await self._write(key, obj, status, after):
+            return self._clock.wall() + _STALE_SECONDS
+        await self._collect_garbage(run, done)
+        for one in done:
+            if one.failure is not None:
+                raise one.failure
+        if after.phase.completed:
+            return expires_at(spec, after)
+        return wake_at(plan, after, self._clock.wall())
+
+    # --- measuring ---
+
+    async def _measure(self, run: RunRef, spec: RunSpec, due: Sequence[Task]) -> list[_Done]:
+        """All tasks at once; one that fails does not end the others."""
+        if not due:
+            return []
+        missing = ""
+        secrets: dict[str, str] = {}
+        try:
+            secrets = await read_secrets(self._api, run.namespace, spec.args)
+        except SecretsMissing as error:
+            missing = f"Unable to resolve metric arguments: {error}"
+        given = {} if missing else args.values(spec.args, secrets)
+        redactor = Redactor.of(secrets.values())
+        async with asyncio.TaskGroup() as group:
+            running = [
+                group.create_task(self._perform(run, task, given, missing, redactor))
+                for task in due
+            ]
+        return [task.result() for task in running]
+
+    async def _perform(
+        self,
+        run: RunRef,
+        task: Task,
+        given: dict[str, str],
+        missing: str,
+        redactor: Redactor,
+    ) -> _Done:
+        started = self._clock.wall()
+        metadata: Mapping[str, str] = {}
+        try:
+            if missing and task.action is Action.MEASURE:
+                raise ProviderError(missing)
+            metric = task.plan.metric if missing else with_secrets(task.plan, given)
+            metadata = redactor.mapping(self._providers.of(metric).metadata(metric))
+            measurement = await self._ask(run, task, metric)
+        except (ProviderError, args.ArgsError) as error:
+            measurement = self._failed(task, str(error), started)
+        except _TRANSIENT as error:
+            return _Done(task, None, metadata, error)
+        except ApiError as error:
+            measurement = self._failed(task, error.message, started)
+        except Exception as error:  # noqa: BLE001 - a provider's bug is an error of its metric only
+            measurement = self._failed(task, f"{type(error).__name__}: {error}", started)
+        measurement = within_bounds(measurement, redactor)
+        _log.info(
+            "measured",
+            run=f"{run.namespace}/{run.name}",
+            metric=task.plan.name,
+            action=str(task.action),
+            phase=str(measurement.phase),
+            message=measurement.message,
+        )
+        return _Done(task, measurement, metadata)
+
+    async def _ask(self, run: RunRef, task: Task, metric: Metric) -> Measurement:
+        provider = self._providers.of(metric)
+        if task.measurement is None:
+            return await provider.run(run, metric, task.ordinal)
+        if task.action is Action.RESUME:
+            return await provider.resume(run, metric, task.measurement)
+        return await provider.terminate(run, metric, task.measurement)
+
+    def _failed(self, task: Task, message: str, started: float) -> Measurement:
+        """An Error measurement in place of the one that could not be made or finished."""
+        failed = failed_measurement(message, started, self._clock.wall())
+        if task.measurement is None:
+            return failed
+        return task.measurement.model_copy(
+            update={
+                "phase": failed.phase,
+                "message": message,
+                "finished_at": failed.finished_at,
+            }
+        )
+
+    async def _collect_garbage(self, run: RunRef, done: Sequence[_Done]) -> None:
+        for one in done:
+            if one.measurement is None or one.measurement.finished_at is None:
+                continue
+            metric = one.task.plan.metric
+            try:
+                provider = self._providers.of(metric)
+                await provider.garbage_collect(run, metric, one.task.plan.retention)
+            except (ProviderError, ApiError) as error:
+                _log.warning(
+                    "garbage of a metric stays for now",
+                    run=f"{run.namespace}/{run.name}",
+                    metric=metric.name,
+                    error=str(error),
+                )
+
+    # --- writing ---
+
+    async def _write(self, key: Key, obj: Obj, old: RunStatus, new: RunStatus) -> bool:
+        """Write the status when it differs; False when somebody else wrote one meanwhile.
+
+        A conflict over anything but the status (a label, ``spec.terminate``) keeps what was
+        measured: the same status is written over the newer version.
+        """
+        before = obj.get("status") or {}
+        difference = merge_diff(before, status_obj(new))
+        if not difference:
+            return True
+        current = obj
+        for _ in range(_WRITE_ATTEMPTS):
+            version = current["metadata"].get("resourceVersion", "")
+            patch = {"metadata": {"resourceVersion": version}, "status": difference}
+            try:
+                written = await self._api.patch(ANALYSIS_RUNS, key.name, patch, key.namespace)
+            except Conflict:
+                current = await self._api.get(ANALYSIS_RUNS, key.name, key.namespace)
+            except NotFound:
+                return True
+            else:
+                self._written(key, obj, old, new, written)
+                return True
+            same = current["metadata"].get("uid") == obj["metadata"].get("uid")
+            if not same or (current.get("status") or {}) != before:
+                break
+        _log.info("status moved on, deciding again", run=str(key))
+        return False
+
+    def _written(self, key: Key, obj: Obj, old: RunStatus, new: RunStatus, written: Any) -> None:
+        self._writes.wrote(key, obj["metadata"].get("uid", ""), ANALYSIS_RUNS, written)
+        for ended in transitions(old, new):
+            kind = "Warning" if ended.warning else "Normal"
+            self._record(obj, kind, ended.reason, ended.message)
+        if new.phase is not old.phase:
+            _log.info("run", run=str(key), phase=str(new.phase), message=new.message)
+
+    async def _expire(self, key: Key, obj: Obj, spec: RunSpec, status: RunStatus) -> float | None:
+        """Delete a completed run whose time has come."""
+        moment = expires_at(spec, status)
+        if moment is None or moment > self._clock.wall():
+            return moment
+        meta = obj["metadata"]
+        try:
+            await self._api.delete(
+                ANALYSIS_RUNS,
+                key.name,
+                key.namespace,
+                uid=meta.get("uid", ""),
+                resource_version=meta.get("resourceVersion", ""),
+            )
+        except NotFound:
+            return None
+        _log.info("run expired", run=str(key), completed_at=status.completed_at)
+        return None
+
+
+def _planned(spec: RunSpec, problems: Sequence[Problem]) -> RunPlan:
+    """A field that cannot be read is refused: guessing could weaken the analysis unseen."""
+    if problems:
+        raise SpecError(f"Analysis spec invalid: {problems[0]}")
+    return plan_run(spec)
