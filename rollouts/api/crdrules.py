@@ -22,6 +22,10 @@ class Rule:
 _CANARY: Final = "spec.strategy.canary"
 _BLUE_GREEN: Final = "spec.strategy.blueGreen"
 _STEP: Final = f"{_CANARY}.steps[]"
+_OTHER_ROUTERS: Final = " || ".join(
+    f"has(self.{router})"
+    for router in ("istio", "alb", "smi", "ambassador", "appMesh", "traefik", "apisix")
+)
 _KINDS: Final = (
     "setWeight",
     "pause",
@@ -188,7 +192,8 @@ ROLLOUT: Final = (
     ),
     Rule(
         f"{_CANARY}.trafficRouting",
-        "!has(self.maxTrafficWeight) || has(self.nginx) || has(self.plugins)",
+        # A map of values of any kind, as plugins is, has no type a rule could speak of.
+        f"!has(self.maxTrafficWeight) || has(self.nginx) || !({_OTHER_ROUTERS})",
         "maxTrafficWeight works with nginx and plugins only",
     ),
     Rule(
