@@ -1,7 +1,7 @@
 """Users and their traces, without sockets: metrics as the pods of a cluster would produce them.
 
 Each second every ready pod answers ten requests, as its version does (``behaviour_of``); the
-counters feed the embedded Prometheus. ``answer`` is the network as the controller sees it: that
+counters feed the embedded Prometheus. ``send`` is the network as the controller sees it: that
 Prometheus under its in-cluster name, and every Service.
 """
 
@@ -9,7 +9,10 @@ import asyncio
 from collections import Counter
 
 import httpx
+import orjson
 
+from analysis.providers.base import ProviderError
+from analysis.providers.http import Request, Response
 from rollouts.kube.api import KubeApi
 from rollouts.kube.errors import NotFound
 from rollouts.kube.resources import PODS, SERVICES
@@ -63,31 +66,32 @@ class Traffic:
             bucket = {NAME: "http_request_duration_seconds_bucket", "le": f"{bound:g}"} | common
             self._counts[labels_of(bucket)] += answered if behaviour.latency <= bound else 0
 
-    async def answer(self, request: httpx.Request) -> httpx.Response:
+    async def send(self, request: Request) -> Response:
         """What an HTTP request of the controller gets."""
-        if request.url.host == PROMETHEUS:
-            form = httpx.QueryParams(request.content.decode())
-            parameters = dict(request.url.params) | dict(form)
-            got = self._prometheus.answer(request.url.path, parameters)
-            return httpx.Response(
-                got.status, content=got.body, headers={"Content-Type": got.content_type}
-            )
-        service, _, rest = request.url.host.partition(".")
+        url = httpx.URL(request.url)
+        if url.host == PROMETHEUS:
+            parameters = dict(url.params) | dict(httpx.QueryParams(request.body.decode()))
+            answer = self._prometheus.answer(url.path, parameters)
+            return Response(answer.status, answer.body)
+        service, _, rest = url.host.partition(".")
         if rest != f"{self._namespace}.svc":
-            raise httpx.ConnectError(f"no such host: {request.url.host}", request=request)
-        return await self._ask_service(service, request)
+            raise ProviderError(f"cannot resolve host '{url.host}'")
+        return await self._ask_service(service)
 
-    async def _ask_service(self, service: str, request: httpx.Request) -> httpx.Response:
+    async def aclose(self) -> None:
+        """Nothing is open."""
+
+    async def _ask_service(self, service: str) -> Response:
         try:
             spec = (await self._api.get(SERVICES, service, self._namespace))["spec"]
         except NotFound:
-            raise httpx.ConnectError(f"no such host: {service}", request=request) from None
+            raise ProviderError(f"cannot resolve host '{service}'") from None
         pods = await self._ready_pods(",".join(f"{k}={v}" for k, v in spec["selector"].items()))
         if not pods:
-            raise httpx.ConnectError(f"{service}: connection refused", request=request)
+            raise ProviderError(f"cannot connect to {service}: connection refused")
         behaviour = behaviour_of(pods[0])
         status = 500 if behaviour.error_rate else 200
-        return httpx.Response(status, json={"version": behaviour.version})
+        return Response(status, orjson.dumps({"version": behaviour.version}))
 
 
 def _is_ready(pod) -> bool:

@@ -75,15 +75,19 @@ def ready(view):
     return ready_pods(view.store(ENDPOINT_SLICES).list("default"))
 
 
-async def users(url, count=40):
+async def users(url, view, count=40):
+    """What the first users see: at least so many, however slow the machine."""
     load = LoadGenerator(url, CLOCK, rate=200)
-    await load.run(count / 200)
+    using = asyncio.create_task(load.run())
+    assert await view.until(lambda: load.tally.requests.total() >= count, 10)
+    using.cancel()
+    await asyncio.gather(using, return_exceptions=True)
     return load.tally
 
 
 async def test_traffic_follows_the_pods():
-    async with shop() as (_, _, url):
-        tally = await users(url)
+    async with shop() as (_, view, url):
+        tally = await users(url, view)
     assert tally.errors.total() == 0
     assert abs(tally.shares()["green"] - 0.25) < 0.1
 
@@ -93,7 +97,7 @@ async def test_traffic_follows_the_selector():
         selector = {"app": "shop", "rollouts-pod-template-hash": "green"}
         await api.patch(SERVICES, "shop", {"spec": {"selector": selector}}, "default")
         assert await view.until(lambda: len(ready(view)) == 1, 10)
-        tally = await users(url)
+        tally = await users(url, view)
         assert view.selected_hash("shop") == "green"
         assert view.version_of("green") == "green"
     assert set(tally.requests) == {"green"}
@@ -102,9 +106,12 @@ async def test_traffic_follows_the_selector():
 async def test_nobody_notices_that_pods_are_scaled_away():
     async with shop() as (api, view, url):
         load = LoadGenerator(url, CLOCK, rate=200)
-        using = asyncio.create_task(load.run(1.0))
+        using = asyncio.create_task(load.run())
+        assert await view.until(lambda: load.tally.requests.total() >= 20, 10)
         await api.patch(REPLICA_SETS, "shop-blue", {"spec": {"replicas": 1}}, "default")
         assert await view.until(lambda: len(ready(view)) == 2, 10)
-        await using
+        shrunk = load.tally.requests.total()
+        assert await view.until(lambda: load.tally.requests.total() >= shrunk + 20, 10)
+        using.cancel()
+        await asyncio.gather(using, return_exceptions=True)
     assert load.tally.errors.total() == 0
-    assert load.tally.requests.total() > 50
