@@ -90,6 +90,8 @@ def _message(kind: str, data: bytes) -> Obj:
     for number, raw in _wire(data):
         spec = table.get(number)
         if spec is None:
+            if raw in (b"", 0):
+                continue  # nothing is lost: Go writes empty strings, too
             raise _unsupported(f"field {number} of {kind}")
         name, _, declared = spec.partition(":")
         if declared.startswith("["):
