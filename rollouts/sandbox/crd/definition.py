@@ -139,10 +139,10 @@ def _has_rules(node: Node) -> bool:
 def _compile(node: Node, path: str, out: list[Cause]) -> Any:
     # The expression language costs 30 ms to import: a cluster without rules never pays.
     from rollouts.sandbox.crd.rule_values import Types
-    from rollouts.sandbox.crd.rules import compile_rules
+    from rollouts.sandbox.crd.rules import RuleCompiler
 
     types = Types()
-    compile_rules(node, path, types, out, root=True)
+    RuleCompiler(types, out).compile(node, path, root=True)
     return types
 
 
@@ -230,8 +230,8 @@ def _check_defaults(node: Node, path: str, out: list[Cause]) -> None:
         check_unique(value, inner, at, problems)
         out.extend(problems)
     for name in ("apiVersion", "kind", "metadata"):
-        inner = node.properties.get(name)
-        for _, where in _defaulted(inner, f"{path}.properties[{name}]") if inner else ():
+        top = node.properties.get(name)
+        for _, where in _defaulted(top, f"{path}.properties[{name}]") if top else ():
             detail = f"must not be set in top-level {name}"
             out.append(causes.forbidden(f"{where}.default", detail))
 

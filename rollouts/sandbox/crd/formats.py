@@ -103,7 +103,9 @@ def _isbn13(text: str) -> bool:
 
 def _card(text: str) -> bool:
     digits = re.sub(r"\D", "", text)
-    known = r"4\d{12}(\d{3})?|5[1-5]\d{14}|6(?:011|5\d\d)\d{12}|3[47]\d{13}|3(?:0[0-5]|[68]\d)\d{11}"
+    known = (
+        r"4\d{12}(\d{3})?|5[1-5]\d{14}|6(?:011|5\d\d)\d{12}|3[47]\d{13}|3(?:0[0-5]|[68]\d)\d{11}"
+    )
     if not re.fullmatch(known, digits, re.ASCII):
         return False
     doubled = [int(c) * (2 if i % 2 else 1) for i, c in enumerate(reversed(digits))]

@@ -34,7 +34,9 @@ def check_list_form(schema: Obj, path: str, out: list[Cause]) -> None:
         detail = "must be map if x-kubernetes-list-map-keys is non-empty"
         where = f"{path}.{_LIST}"
         out.append(
-            causes.invalid(where, list_type, detail) if list_type else causes.required(where, detail)
+            causes.invalid(where, list_type, detail)
+            if list_type
+            else causes.required(where, detail)
         )
     if list_type in ("set", "map") and items.get("nullable"):
         detail = f"cannot be nullable when x-kubernetes-list-type is {list_type}"

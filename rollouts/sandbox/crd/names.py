@@ -13,7 +13,9 @@ from rollouts.sandbox.crd.causes import Cause
 from rollouts.sandbox.crd.jsonvalues import kind_of
 
 _LABEL: Final = re.compile(r"[a-z](?:[-a-z0-9]{0,61}[a-z0-9])?")
-_SUBDOMAIN: Final = re.compile(r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?(?:\.[a-z0-9](?:[-a-z0-9]*[a-z0-9])?)*")
+_SUBDOMAIN: Final = re.compile(
+    r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?(?:\.[a-z0-9](?:[-a-z0-9]*[a-z0-9])?)*"
+)
 _LABEL_DETAIL: Final = (
     "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an"
     " alphabetic character, and end with an alphanumeric character (e.g. 'my-name',  or"
@@ -63,7 +65,7 @@ def check_spec(name: str, spec: Mapping[str, Any], out: list[Cause]) -> None:
     _check_names(names, out)
     expected = f"{names.get('plural')}.{group}"
     if name != expected:
-        detail = f'must be spec.names.plural+"."+spec.group'
+        detail = 'must be spec.names.plural+"."+spec.group'
         out.append(causes.invalid("metadata.name", name, detail))
     scope = spec.get("scope")
     if not scope:
@@ -86,12 +88,12 @@ def check_spec(name: str, spec: Mapping[str, Any], out: list[Cause]) -> None:
 def _check_names(names: Mapping[str, Any], out: list[Cause]) -> None:
     for key in ("plural", "singular", "kind", "listKind"):
         value = names.get(key)
-        lowered = value.lower() if isinstance(value, str) and "ind" in key else value
+        mixed = key in ("kind", "listKind")
         if not value:
             if key in ("plural", "kind"):
                 out.append(causes.required(f"spec.names.{key}"))
-        elif not isinstance(value, str) or not _LABEL.fullmatch(lowered):
-            detail = _MIXED if "ind" in key else _LABEL_DETAIL
+        elif not isinstance(value, str) or not _LABEL.fullmatch(value.lower() if mixed else value):
+            detail = _MIXED if mixed else _LABEL_DETAIL
             out.append(causes.invalid(f"spec.names.{key}", value, detail))
     if names.get("kind") and names.get("kind") == names.get("listKind"):
         detail = "kind and listKind may not be the same"

@@ -64,8 +64,19 @@ class Node:
 
 
 _LIMITS: Final = frozenset(
-    "enum minimum maximum multipleOf minLength maxLength pattern minItems maxItems"
-    " minProperties maxProperties".split()
+    [
+        "enum",
+        "minimum",
+        "maximum",
+        "multipleOf",
+        "minLength",
+        "maxLength",
+        "pattern",
+        "minItems",
+        "maxItems",
+        "minProperties",
+        "maxProperties",
+    ]
 )
 
 

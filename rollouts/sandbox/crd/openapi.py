@@ -24,9 +24,7 @@ def publish(raw: Obj, group: str, version: str, kind: str) -> Obj:
     schema = dict(_cleaned(raw))
     schema["type"] = "object"
     schema["properties"] = {**(schema.get("properties") or {}), **_resource()}
-    schema["x-kubernetes-group-version-kind"] = [
-        {"group": group, "version": version, "kind": kind}
-    ]
+    schema["x-kubernetes-group-version-kind"] = [{"group": group, "version": version, "kind": kind}]
     return schema
 
 

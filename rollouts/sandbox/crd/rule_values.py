@@ -29,8 +29,26 @@ from rollouts.sandbox.crd.cel.values import MapList, SetList
 from rollouts.sandbox.crd.node import Node
 
 _KEYWORDS: Final = frozenset(
-    "true false null in as break const continue else for function if import let loop package"
-    " namespace return".split()
+    [
+        "true",
+        "false",
+        "null",
+        "in",
+        "as",
+        "break",
+        "const",
+        "continue",
+        "else",
+        "for",
+        "function",
+        "if",
+        "import",
+        "let",
+        "loop",
+        "package",
+        "namespace",
+        "return",
+    ]
 )
 _ESCAPES: Final = {"__": "__underscores__", ".": "__dot__", "-": "__dash__", "/": "__slash__"}
 _IDENTIFIER: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)

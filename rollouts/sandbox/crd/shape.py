@@ -11,9 +11,23 @@ from rollouts.sandbox.crd.jsonvalues import copy
 from rollouts.sandbox.crd.node import META_FIELDS, MISSING, Node
 
 _OBJECT_META: Final = frozenset(
-    "annotations creationTimestamp deletionGracePeriodSeconds deletionTimestamp finalizers"
-    " generateName generation labels managedFields name namespace ownerReferences resourceVersion"
-    " selfLink uid".split()
+    [
+        "annotations",
+        "creationTimestamp",
+        "deletionGracePeriodSeconds",
+        "deletionTimestamp",
+        "finalizers",
+        "generateName",
+        "generation",
+        "labels",
+        "managedFields",
+        "name",
+        "namespace",
+        "ownerReferences",
+        "resourceVersion",
+        "selfLink",
+        "uid",
+    ]
 )
 
 

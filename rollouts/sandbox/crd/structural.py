@@ -176,9 +176,11 @@ def _check(schema: Obj, level: str, path: str, out: list[Cause]) -> None:
 
 def _check_common(schema: Obj, path: str, out: list[Cause]) -> None:
     """What holds in every schema, structural or nested in a value validation."""
-    for key in _UNSUPPORTED:
-        if schema.get(key):
-            out.append(causes.forbidden(f"{path}.{key}", f"{key} is not supported"))
+    out.extend(
+        causes.forbidden(f"{path}.{key}", f"{key} is not supported")
+        for key in _UNSUPPORTED
+        if schema.get(key)
+    )
     if schema.get("uniqueItems"):
         detail = "uniqueItems cannot be set to true since the runtime complexity becomes quadratic"
         out.append(causes.forbidden(f"{path}.uniqueItems", detail))
@@ -266,9 +268,9 @@ def _check_resource(schema: Obj, level: str, path: str, out: list[Cause]) -> Non
 
 
 def _check_alternatives(schema: Obj, path: str, out: list[Cause]) -> None:
-    permitted = _int_or_string_forms(schema, path)
+    nested = _ValueValidations(_int_or_string_forms(schema, path), out)
     for inner, where in _alternatives(schema, path):
-        _check_nested(inner, schema, where, path, out, permitted)
+        nested.check(inner, schema, where, path)
 
 
 def _int_or_string_forms(schema: Obj, path: str) -> Callable[[str], bool]:
@@ -283,35 +285,36 @@ def _int_or_string_forms(schema: Obj, path: str) -> Callable[[str], bool]:
     return lambda where: where.startswith(prefixes) if prefixes else False
 
 
-def _check_nested(
-    schema: Obj,
-    outer: Obj | None,
-    path: str,
-    outer_path: str,
-    out: list[Cause],
-    permitted: Callable[[str], bool],
-) -> None:
-    """A value validation: states nothing structural, and only about what is declared outside."""
-    _check_common(schema, path, out)
-    if schema.get("type") and not permitted(path):
-        out.append(causes.forbidden(f"{path}.type", _EMPTY))
-    for key, detail in _OUTSIDE_ONLY.items():
-        if schema.get(key):
-            out.append(causes.forbidden(f"{path}.{key}", detail))
-    if "metadata" in (schema.get("properties") or {}) and outer_path.endswith("openAPIV3Schema"):
-        where = f"{path}.properties[metadata]"
-        out.append(causes.forbidden(where, "must not be specified in a nested context"))
-    if outer is None:
-        out.append(causes.required(outer_path, f"because it is defined in {path}"))
-        return
-    for inner, where in _alternatives(schema, path):
-        _check_nested(inner, outer, where, outer_path, out, permitted)
-    declared = outer.get("properties") or {}
-    for name, inner in (schema.get("properties") or {}).items():
-        where = f"{path}.properties[{name}]"
-        below = f"{outer_path}.properties[{name}]"
-        _check_nested(inner, declared.get(name), where, below, out, permitted)
-    items = schema.get("items")
-    if isinstance(items, dict):
-        below = outer.get("items")
-        _check_nested(items, below, f"{path}.items", f"{outer_path}.items", out, permitted)
+class _ValueValidations:
+    """What is inside anyOf, oneOf, allOf and not of one structural node."""
+
+    def __init__(self, may_state_type: Callable[[str], bool], out: list[Cause]) -> None:
+        self.may_state_type = may_state_type
+        self.out = out
+
+    def check(self, schema: Obj, outer: Obj | None, path: str, outer_path: str) -> None:
+        """A nested schema states nothing structural, and only about what is declared outside."""
+        _check_common(schema, path, self.out)
+        if schema.get("type") and not self.may_state_type(path):
+            self.out.append(causes.forbidden(f"{path}.type", _EMPTY))
+        self.out.extend(
+            causes.forbidden(f"{path}.{key}", detail)
+            for key, detail in _OUTSIDE_ONLY.items()
+            if schema.get(key)
+        )
+        if "metadata" in (schema.get("properties") or {}) and outer_path.endswith("Schema"):
+            where = f"{path}.properties[metadata]"
+            detail = "must not be specified in a nested context"
+            self.out.append(causes.forbidden(where, detail))
+        if outer is None:
+            self.out.append(causes.required(outer_path, f"because it is defined in {path}"))
+            return
+        for inner, where in _alternatives(schema, path):
+            self.check(inner, outer, where, outer_path)
+        declared = outer.get("properties") or {}
+        for name, inner in (schema.get("properties") or {}).items():
+            step = f".properties[{name}]"
+            self.check(inner, declared.get(name), path + step, outer_path + step)
+        items = schema.get("items")
+        if isinstance(items, dict):
+            self.check(items, outer.get("items"), f"{path}.items", f"{outer_path}.items")

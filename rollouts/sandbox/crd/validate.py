@@ -13,7 +13,7 @@ from rollouts.sandbox.crd import causes
 from rollouts.sandbox.crd.causes import NOWHERE, Cause, child
 from rollouts.sandbox.crd.formats import integer_fits, number_fits
 from rollouts.sandbox.crd.jsonvalues import kind_of, same
-from rollouts.sandbox.crd.node import MISSING, META_FIELDS, Node
+from rollouts.sandbox.crd.node import META_FIELDS, MISSING, Node
 from rollouts.sandbox.crd.patterns import found
 from rollouts.sandbox.crd.uniqueness import correlate
 
@@ -138,9 +138,7 @@ def _check_list(value: list[Any], node: Node, path: str, out: list[Cause], old: 
             check(item, node.items, f"{path}[{i}]", out, earlier(item))
 
 
-def _check_object(
-    value: dict[str, Any], node: Node, path: str, out: list[Cause], old: Any
-) -> None:
+def _check_object(value: dict[str, Any], node: Node, path: str, out: list[Cause], old: Any) -> None:
     raw = node.raw
     if node.limits:
         fewest, most = raw.get("minProperties"), raw.get("maxProperties")

@@ -81,7 +81,7 @@ class VersionSchema:
             check(obj, self.node, "", out, before)
             self._check_resources(obj, before, out)
             if self.node.has_rules:
-                from rollouts.sandbox.crd.rules import Evaluation
+                from rollouts.sandbox.crd.evaluation import Evaluation
 
                 Evaluation(self.types, out).run(obj, before, self.node)
         except RecursionError:
@@ -100,7 +100,7 @@ class VersionSchema:
             out.extend(found)
 
     def openapi(self) -> Obj:
-        """The schema as published: with apiVersion, kind and metadata, and the GVK it belongs to."""
+        """The schema as published: with apiVersion, kind, metadata and the GVK it is for."""
         return openapi.publish(self.node.raw, self.group, self.name, self.kind)
 
     def field(self, obj: Obj, path: str) -> Any:

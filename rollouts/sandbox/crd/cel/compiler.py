@@ -6,7 +6,7 @@ undefined fields, calls no overload takes. ``program`` is the caller.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 from rollouts.sandbox.crd.cel import macros
 from rollouts.sandbox.crd.cel.frame import Compiled, Frame, Run, Scope, Variable
@@ -72,8 +72,8 @@ class Compiler:
         self.slots += 1
         return {**scope, name: Variable(type_, slot)}, slot
 
-    def fail(self, problem: str, at: int) -> NoReturn:
-        raise CelSyntaxError(problem, self.source, at)
+    def fail(self, problem: str, at: int) -> CelSyntaxError:
+        return CelSyntaxError(problem, self.source, at)
 
     def compile(self, node: Expr, scope: Scope) -> Compiled:
         self.nodes += 1
@@ -107,7 +107,7 @@ class Compiler:
             return Compiled(variable.type, lambda frame: frame.slots[slot])
         named = TYPE_NAMES.get(node.name)
         if named is None:
-            self.fail(f"undeclared reference to '{node.name}' (in container '')", node.at)
+            raise self.fail(f"undeclared reference to '{node.name}' (in container '')", node.at)
         return Compiled(TYPE, lambda _: named)
 
     def _select(self, node: Select, scope: Scope) -> Compiled:
@@ -128,13 +128,13 @@ class Compiler:
         if type_.fields is not None:
             found = type_.fields.get(node.field)
             if found is None:
-                self.fail(f"undefined field '{node.field}'", node.at)
+                raise self.fail(f"undefined field '{node.field}'", node.at)
             return found.key, found.type
         if type_ == DYN or (type_.name == "map" and not type_.args):
             return node.field, DYN
         if type_.name == "map":
             return node.field, type_.args[1]
-        self.fail(f"type '{type_}' does not support field selection", node.at)
+        raise self.fail(f"type '{type_}' does not support field selection", node.at)
 
     def _index(self, node: Index, scope: Scope) -> Compiled:
         operand, key = self.compile(node.operand, scope), self.compile(node.key, scope)
@@ -148,9 +148,9 @@ class Compiler:
             element = container.args[-1] if container.args else DYN
             numbers = {expected, key.type} <= {INT, UINT, DOUBLE}
             if not numbers and not assignable(expected, key.type, {}):
-                self._no_overload("_[_]", (operand.type, key.type), node.at)
+                raise self._no_overload("_[_]", (operand.type, key.type), node.at)
         elif container != DYN:
-            self._no_overload("_[_]", (operand.type, key.type), node.at)
+            raise self._no_overload("_[_]", (operand.type, key.type), node.at)
         if node.optional or inside:
             return Compiled(
                 optional_of(element),
@@ -162,7 +162,7 @@ class Compiler:
         test, yes, no = (self.compile(n, scope) for n in (node.test, node.yes, node.no))
         type_ = join(yes.type, no.type)
         if type_ is None or test.type not in (BOOL, DYN):
-            self._no_overload("_?_:_", (test.type, yes.type, no.type), node.at)
+            raise self._no_overload("_?_:_", (test.type, yes.type, no.type), node.at)
 
         def run(frame: Frame) -> Any:
             chosen = test.run(frame)
@@ -208,7 +208,7 @@ class Compiler:
             known = common
             common = join(known, type_) if known else None
             if common is None:
-                self.fail(f"expected type '{known}' but found '{type_}'", node.at)
+                raise self.fail(f"expected type '{known}' but found '{type_}'", node.at)
         return common or DYN
 
     def _call(self, node: Call, scope: Scope) -> Compiled:
@@ -227,7 +227,7 @@ class Compiler:
             arguments.insert(0, self.compile(target, scope))
         overloads = table.get(name)
         if overloads is None:
-            self.fail(f"undeclared reference to '{name}' (in container '')", node.at)
+            raise self.fail(f"undeclared reference to '{name}' (in container '')", node.at)
         return self._resolve(name, overloads, arguments, node)
 
     def _resolve(
@@ -237,7 +237,7 @@ class Compiler:
         fitting = [(o, b) for o in overloads if (b := o.fits_types(types)) is not None]
         if not fitting:
             member = node.target is not None and "." not in name
-            self._no_overload(name, types, node.at, member=member)
+            raise self._no_overload(name, types, node.at, member=member)
         results = {substitute(o.result, bound) for o, bound in fitting}
         runs = [a.run for a in arguments]
         candidates = [o for o, _ in fitting]
@@ -248,17 +248,17 @@ class Compiler:
     def _has(self, node: Call, scope: Scope) -> Compiled:
         argument = node.args[0] if len(node.args) == 1 else None
         if not isinstance(argument, Select):
-            self.fail("invalid argument to has() macro", node.at)
+            raise self.fail("invalid argument to has() macro", node.at)
         operand = self.compile(argument.operand, scope)
         key, _ = self._field(operand.type, argument)
         return Compiled(BOOL, lambda frame: _present(operand.run(frame), key))
 
     def _no_overload(
         self, name: str, types: Sequence[CelType], at: int, *, member: bool = False
-    ) -> NoReturn:
+    ) -> CelSyntaxError:
         receiver = f"{types[0]}." if member else ""
         spelled = ", ".join(map(str, types[1:] if member else types))
-        self.fail(
+        raise self.fail(
             f"found no matching overload for '{name}' applied to '{receiver}({spelled})'", at
         )
 

@@ -6,9 +6,9 @@ so a hostile rule stops instead of stalling the server.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, NoReturn, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
-from rollouts.sandbox.crd.cel.syntax import Expr
+from rollouts.sandbox.crd.cel.syntax import CelSyntaxError, Expr
 from rollouts.sandbox.crd.cel.types import CelType
 from rollouts.sandbox.crd.cel.values import BudgetError
 
@@ -63,6 +63,6 @@ class Compiling(Protocol):
         """The scope with one more variable, and its slot."""
         ...
 
-    def fail(self, problem: str, at: int) -> NoReturn:
-        """Raises CelSyntaxError for the place ``at``."""
+    def fail(self, problem: str, at: int) -> CelSyntaxError:
+        """The error to raise for the place ``at``."""
         ...

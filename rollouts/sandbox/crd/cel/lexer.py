@@ -12,8 +12,25 @@ from rollouts.sandbox.crd.cel.syntax import CelSyntaxError
 from rollouts.sandbox.crd.cel.values import INT64_MAX, UINT64_MAX, Uint
 
 RESERVED: Final = frozenset(
-    "as break const continue else for function if import let loop package namespace return var"
-    " void while".split()
+    [
+        "as",
+        "break",
+        "const",
+        "continue",
+        "else",
+        "for",
+        "function",
+        "if",
+        "import",
+        "let",
+        "loop",
+        "package",
+        "namespace",
+        "return",
+        "var",
+        "void",
+        "while",
+    ]
 )
 CONSTANTS: Final = {"true": True, "false": False, "null": None}
 

@@ -42,13 +42,13 @@ def expand(compiler: Compiling, node: Call, scope: Scope) -> Compiled | None:
 def _variable(compiler: Compiling, node: Call, position: int) -> str:
     argument = node.args[position]
     if not isinstance(argument, Ident):
-        compiler.fail("argument must be a simple name", argument.at)
+        raise compiler.fail("argument must be a simple name", argument.at)
     return argument.name
 
 
 def _bind(compiler: Compiling, node: Call, scope: Scope) -> Compiled:
     if len(node.args) != 3:
-        compiler.fail("cel.bind() takes a name, a value and an expression", node.at)
+        raise compiler.fail("cel.bind() takes a name, a value and an expression", node.at)
     value = compiler.compile(node.args[1], scope)
     inner, slot = compiler.declare(scope, _variable(compiler, node, 0), value.type)
     body = compiler.compile(node.args[2], inner)
@@ -90,7 +90,7 @@ def _element_types(compiler: Compiling, node: Call, type_: CelType) -> tuple[Cel
     if type_.name == "map":
         return (type_.args[0], type_.args[1]) if type_.args else (DYN, DYN)
     at = node.target.at if node.target else node.at
-    compiler.fail(
+    raise compiler.fail(
         f"expression of type '{type_}' cannot be range of a comprehension"
         " (must be list, map, or dynamic)",
         at,
@@ -141,7 +141,7 @@ def _body(
     before = compiler.nodes
     body = compiler.compile(node.args[position], over.scope)
     if test and body.type not in (BOOL, DYN):
-        compiler.fail(
+        raise compiler.fail(
             f"found no matching overload for '{node.name}' applied to '(bool, {body.type})'",
             node.args[position].at,
         )

@@ -61,7 +61,7 @@ def compile_unary(compiler: Compiling, node: Unary, scope: Scope) -> Compiled:
     run = operand.run
     if node.op == "!":
         if operand.type not in (BOOL, DYN):
-            compiler.fail(_mismatch("!_", operand.type), node.at)
+            raise compiler.fail(_mismatch("!_", operand.type), node.at)
 
         def invert(frame: Frame) -> bool:
             value = run(frame)
@@ -71,7 +71,7 @@ def compile_unary(compiler: Compiling, node: Unary, scope: Scope) -> Compiled:
 
         return Compiled(BOOL, invert)
     if operand.type not in (INT, DOUBLE, DURATION, DYN):
-        compiler.fail(_mismatch("-_", operand.type), node.at)
+        raise compiler.fail(_mismatch("-_", operand.type), node.at)
     return Compiled(operand.type, lambda frame: negate(run(frame)))
 
 
@@ -79,7 +79,7 @@ def compile_binary(compiler: Compiling, node: Binary, scope: Scope) -> Compiled:
     left, right = compiler.compile(node.left, scope), compiler.compile(node.right, scope)
     result = _result(node.op, left.type, right.type)
     if result is None:
-        compiler.fail(_mismatch(_name(node.op), left.type, right.type), node.at)
+        raise compiler.fail(_mismatch(_name(node.op), left.type, right.type), node.at)
     return Compiled(result, _closure(node, left.run, right.run))
 
 
@@ -145,24 +145,26 @@ def _closure(node: Binary, left: Run, right: Run) -> Run:
 
 
 def _logic(left: Run, right: Run, *, decisive: bool) -> Run:
+    undecided = not decisive
+
     def run(frame: Frame) -> bool:
         failure: EvalError | None = None
         try:
             first = left(frame)
             if first is decisive:
-                return decisive
+                return not undecided
             if type(first) is not bool:
                 failure = no_overload()
         except EvalError as error:
             failure = error
         second = right(frame)
         if second is decisive:
-            return decisive
+            return not undecided
         if failure is not None:
             raise failure
         if type(second) is not bool:
             raise no_overload()
-        return second
+        return undecided
 
     return run
 

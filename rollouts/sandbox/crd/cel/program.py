@@ -53,7 +53,7 @@ def compile_program(source: str, variables: Mapping[str, CelType]) -> Program:
 
 def mentions(source: str, name: str) -> bool:
     """Whether a well-formed expression refers to ``name`` as a variable."""
-    return _mentions(parse(source), name)
+    return name in source and _mentions(parse(source), name)
 
 
 def _mentions(node: Expr, name: str) -> bool:

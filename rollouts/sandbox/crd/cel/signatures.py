@@ -8,13 +8,14 @@ functions with ``Library.function``; the compiler resolves calls.
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
-from rollouts.sandbox.crd.cel.types import DYN, DURATION, TIMESTAMP, CelType, assignable
+from rollouts.sandbox.crd.cel.types import DURATION, DYN, TIMESTAMP, CelType, assignable
 from rollouts.sandbox.crd.cel.values import kind
 
 Implementation = Callable[..., Any]
 Estimate = Callable[..., int]
+F = TypeVar("F", bound=Implementation)
 
 _SIGNATURE: Final = re.compile(
     r"(?:(?P<receiver>[\w.]+(?:\([^)]*\))?)\.)?(?P<name>\w+)\((?P<params>.*)\) -> (?P<result>.+)"
@@ -58,12 +59,10 @@ class Library:
         self.members: dict[str, list[Overload]] = {}
         self.globals: dict[str, list[Overload]] = {}
 
-    def function(
-        self, *signatures: str, estimate: Estimate | None = None
-    ) -> Callable[[Implementation], Implementation]:
+    def function(self, *signatures: str, estimate: Estimate | None = None) -> Callable[[F], F]:
         """Declares the decorated function under each signature."""
 
-        def declare(call: Implementation) -> Implementation:
+        def declare(call: F) -> F:
             for signature in signatures:
                 self._add(signature, call, estimate)
             return call

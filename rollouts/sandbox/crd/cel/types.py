@@ -48,8 +48,7 @@ TYPE: Final = CelType("type")
 
 # What an expression may name as a type, for ``type(x) == string``.
 TYPE_NAMES: Final[Mapping[str, CelType]] = {
-    t.name: t
-    for t in (BOOL, INT, UINT, DOUBLE, STRING, BYTES, NULL, TIMESTAMP, DURATION, TYPE)
+    t.name: t for t in (BOOL, INT, UINT, DOUBLE, STRING, BYTES, NULL, TIMESTAMP, DURATION, TYPE)
 } | {"list": CelType("list"), "map": CelType("map")}
 
 

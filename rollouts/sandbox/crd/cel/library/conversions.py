@@ -61,9 +61,7 @@ def to_int(value: Any) -> int:
     return _ranged(number, INT64_MIN, INT64_MAX, problem)
 
 
-@function(
-    "uint(uint) -> uint", "uint(int) -> uint", "uint(double) -> uint", "uint(string) -> uint"
-)
+@function("uint(uint) -> uint", "uint(int) -> uint", "uint(double) -> uint", "uint(string) -> uint")
 def to_uint(value: Any) -> Uint:
     problem = "unsigned integer overflow"
     if isinstance(value, str):

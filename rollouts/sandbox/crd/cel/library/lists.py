@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import cmp_to_key, reduce
+from itertools import pairwise
 from typing import Any, Final
 
 from rollouts.sandbox.crd.cel.signatures import Library
@@ -26,7 +27,7 @@ def size(value: Any) -> int:
 
 @function("list(T).isSorted() -> bool")
 def is_sorted(items: list[Any]) -> bool:
-    return all(compare(a, b) in (-1, 0) for a, b in zip(items, items[1:], strict=False))
+    return all(compare(a, b) in (-1, 0) for a, b in pairwise(items))
 
 
 @function("list(T).sum() -> T")
@@ -65,9 +66,7 @@ def sets_contains(whole: list[Any], part: list[Any]) -> bool:
     return all(contains(whole, item) for item in part)
 
 
-@function(
-    "sets.equivalent(list(T), list(T)) -> bool", estimate=lambda a, b: 2 * _product(a, b)
-)
+@function("sets.equivalent(list(T), list(T)) -> bool", estimate=lambda a, b: 2 * _product(a, b))
 def sets_equivalent(left: list[Any], right: list[Any]) -> bool:
     return sets_contains(left, right) and sets_contains(right, left)
 

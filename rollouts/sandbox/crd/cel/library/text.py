@@ -47,9 +47,7 @@ def ends_with(text: str, part: str) -> bool:
     return text.endswith(part)
 
 
-@function(
-    "string.matches(string) -> bool", "matches(string, string) -> bool", estimate=_regex_work
-)
+@function("string.matches(string) -> bool", "matches(string, string) -> bool", estimate=_regex_work)
 def matches(text: str, pattern: str) -> bool:
     return _compiled(pattern).search(text) is not None
 

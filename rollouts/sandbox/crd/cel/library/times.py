@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from datetime import datetime, timedelta, timezone, tzinfo
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from fractions import Fraction
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -30,7 +30,7 @@ _RFC3339: Final = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)(?:\.(\d{1,9})\d*)?(?:[Zz]|([-+])(\d\d):(\d\d))"
 )
 _OFFSET: Final = re.compile(r"([-+]?)(\d\d):(\d\d)")
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def parse_duration(text: str) -> Duration | None:
@@ -48,7 +48,7 @@ def parse_timestamp(text: str) -> Timestamp | None:
     if match is None:
         return None
     try:
-        moment = datetime(*(int(match[i]) for i in range(1, 7)), tzinfo=timezone.utc)  # type: ignore[arg-type,misc]
+        moment = datetime(*(int(match[i]) for i in range(1, 7)), tzinfo=UTC)  # type: ignore[arg-type,misc]
     except ValueError:
         return None
     seconds = (moment - _EPOCH) // timedelta(seconds=1)
@@ -110,7 +110,7 @@ def _accessor(name: str, read: Callable[[datetime], int]) -> None:
     def call(value: Timestamp, zone: str = "UTC") -> int:
         try:
             moment = _EPOCH + timedelta(microseconds=value.nanos // 1000)
-            return read(moment.astimezone(_zone(zone) if zone != "UTC" else timezone.utc))
+            return read(moment.astimezone(_zone(zone) if zone != "UTC" else UTC))
         except OverflowError:
             raise EvalError("timestamp overflow") from None
 
