@@ -23,6 +23,8 @@ from rollouts.sandbox.controllers.objects import key_of, uid
 _log = structlog.get_logger(__name__)
 # How soon a controller looks again when a cache has not yet seen its own last write.
 STALE_RETRY: Final = 0.01
+# Wall times are rounded: what is due in less than this would be looked at again at the same instant.
+SOONEST: Final = 0.001
 
 
 class Worker(ABC):
@@ -65,7 +67,7 @@ class Worker(ABC):
             else:
                 self.queue.forget(key)
                 if again is not None:
-                    self.queue.add_after(key, max(again, 0.0))
+                    self.queue.add_after(key, max(again, SOONEST))
             finally:
                 self.queue.done(key)
 
