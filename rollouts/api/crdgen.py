@@ -5,8 +5,10 @@ holds: names, scope, printer columns, subresources. ``python -m rollouts.api.crd
 ``DIR/*.yaml``; the embedded cluster calls ``crds()``. Refuses to hold rules (``api.crdrules``).
 """
 
+import copy
 import sys
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -139,8 +141,13 @@ KINDS: Final = (
 
 
 def crds() -> list[Obj]:
-    """All five definitions, as they are in the files."""
-    return [crd(kind) for kind in KINDS]
+    """All five definitions, as they are in the files; the caller may change them."""
+    return copy.deepcopy(list(_generated()))
+
+
+@cache
+def _generated() -> tuple[Obj, ...]:
+    return tuple(crd(kind) for kind in KINDS)
 
 
 def crd(kind: Kind) -> Obj:
@@ -188,12 +195,12 @@ def schema(kind: Kind) -> Obj:
         "apiVersion": {"type": "string", "description": "Version of the schema."},
         "kind": {"type": "string", "description": "Kind of the object."},
         "metadata": {"type": "object"},
-        "spec": {"description": "What is wanted.", **structural(kind.spec)},
+        "spec": {"description": "What is wanted.", **copy.deepcopy(structural(kind.spec))},
     }
     if kind.status is not None:
         properties["status"] = {
             "description": "What was observed.",
-            **structural(kind.status),
+            **copy.deepcopy(structural(kind.status)),
         }
     root: Obj = {
         "type": "object",
@@ -209,8 +216,12 @@ def schema(kind: Kind) -> Obj:
     return root
 
 
+@cache
 def structural(model: type[BaseModel]) -> Obj:
-    """A model as a structural schema: every node typed, no references, no alternatives."""
+    """A model as a structural schema: every node typed, no references, no alternatives.
+
+    The result is shared: copy it before changing it.
+    """
     document = model.model_json_schema(by_alias=True)
     return _node(document, document.get("$defs", {}))
 

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from rollouts import __version__
+
 if TYPE_CHECKING:
     from rollouts.kube.api import KubeApi
     from rollouts.runtime.clock import Clock
@@ -63,7 +65,7 @@ async def _connect(session: Session) -> AsyncIterator[Client]:
 
     _quiet_logs()
     connection = await connect(ConnectOptions(**session.flags))
-    agent = "kubectl-argo-rollouts/0.1.0"
+    agent = f"kubectl-argo-rollouts/{__version__}"
     async with HttpKubeApi(connection, rng=random.Random(), user_agent=agent) as api:
         yield Client(api, connection.namespace, SystemClock(), session.program)
 
@@ -176,12 +178,26 @@ class ConnectCommand(click.Command):
         _collect(ctx, self._common)
         return super().invoke(ctx)
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, [one for arg in args for one in _spelled(self, arg)])
+
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         program = ctx.find_root().info_name or ""
         with formatter.section("Examples"):
             for example in self._examples:
                 formatter.write_text(f"{program} {example}")
         super().format_epilog(ctx, formatter)
+
+
+def _spelled(command: click.Command, arg: str) -> list[str]:
+    """``--watch=false`` is how kubectl's users write it; click knows ``--no-watch``."""
+    flag, equals, value = arg.partition("=")
+    if not equals or value not in ("true", "false"):
+        return [arg]
+    for option in command.params:
+        if isinstance(option, click.Option) and option.is_flag and flag in option.opts:
+            return [flag] if value == "true" else option.secondary_opts[:1]
+    return [arg]
 
 
 class ConnectGroup(click.Group):

@@ -46,7 +46,7 @@ _end_option: Final = click.option(
 @output_option
 @no_color_option
 @session_of
-def rollout(session: Session, name: str, **options: Any) -> int:
+def rollout(session: Session, /, name: str, **options: Any) -> int:
     """Show a Rollout and everything it owns as a tree."""
     return _show(session, "rollout", name, **options)
 
@@ -58,7 +58,7 @@ def rollout(session: Session, name: str, **options: Any) -> int:
 @output_option
 @no_color_option
 @session_of
-def experiment(session: Session, name: str, **options: Any) -> int:
+def experiment(session: Session, /, name: str, **options: Any) -> int:
     """Show an Experiment and everything it owns as a tree."""
     return _show(session, "experiment", name, **options)
 

@@ -53,10 +53,11 @@ def step_of(rollout: Rollout) -> str:
 
 def set_weight(rollout: Rollout) -> int:
     """The weight the steps ask for now."""
-    canary, index = rollout.spec.canary, rollout.status.current_step_index
+    canary = rollout.spec.canary
     if canary is None or rollout.status.abort:
         return 0
-    if index is None or index >= len(canary.steps):
+    index = rollout.status.current_step_index or 0
+    if index >= len(canary.steps):
         return canary.max_weight
     weights = [step.set_weight for step in canary.steps[: index + 1] if step.set_weight is not None]
     return weights[-1] if weights else 0
@@ -67,7 +68,7 @@ def actual_weight(rollout: Rollout, replica_sets: Sequence[Obj]) -> int:
     canary, status = rollout.spec.canary, rollout.status
     if canary is None:
         return 0
-    if status.current_step_index is None or status.current_step_index >= len(canary.steps):
+    if (status.current_step_index or 0) >= len(canary.steps):
         return canary.max_weight
     if not status.available_replicas:
         return 0

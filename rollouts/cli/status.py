@@ -16,7 +16,7 @@ from rollouts.cli.common import Client, ConnectCommand, FailedError, Session, se
 )
 @click.argument("name")
 @click.option(
-    "-w/-W",
+    "-w",
     "--watch/--no-watch",
     default=True,
     help="Wait until the Rollout is Healthy or Degraded (the default).",

@@ -1,10 +1,10 @@
 """``version``: which program this is."""
 
 import platform
-from importlib.metadata import version as installed
 
 import click
 
+from rollouts import __version__
 from rollouts.cli.common import ConnectCommand
 
 
@@ -12,7 +12,7 @@ from rollouts.cli.common import ConnectCommand
 @click.option("--short", is_flag=True, help="Only the version.")
 def version(*, short: bool) -> None:
     """Show the version."""
-    click.echo(f"kubectl-argo-rollouts: v{installed('rollouts')}")
+    click.echo(f"kubectl-argo-rollouts: v{__version__}")
     if not short:
         click.echo(f"  Python: {platform.python_version()}")
         click.echo(f"  Platform: {platform.system().lower()}/{platform.machine()}")

@@ -40,7 +40,15 @@ def why(session: Session, name: str, *, output: str | None, no_color: bool) -> i
         if output:
             print_object(as_object(str(phase), message, blockers), output)
         else:
-            lines = explained(name, str(phase), message, blockers, client.program, now, color=color)
+            lines = explained(
+                name,
+                str(phase),
+                message,
+                blockers,
+                program=client.program,
+                now=now,
+                color=color,
+            )
             click.echo("\n".join(lines))
 
     return session.run(work)
@@ -64,9 +72,9 @@ def explained(
     phase: str,
     message: str,
     blockers: "tuple[Blocker, ...]",
+    *,
     program: str,
     now: float,
-    *,
     color: bool,
 ) -> list[str]:
     """A few readable lines; ``now`` in seconds since the epoch."""
