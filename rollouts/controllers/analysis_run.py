@@ -181,14 +181,14 @@ class AnalysisRunReconciler:
         except Exception as error:  # noqa: BLE001 - a provider's bug is an error of its metric only
             measurement = self._failed(task, f"{type(error).__name__}: {error}", started)
         measurement = within_bounds(measurement, redactor)
-        _log.info(
-            "measured",
-            run=f"{run.namespace}/{run.name}",
-            metric=task.plan.name,
-            action=str(task.action),
-            phase=str(measurement.phase),
-            message=measurement.message,
-        )
+        if measurement.finished_at is not None:
+            _log.info(
+                "measured",
+                run=f"{run.namespace}/{run.name}",
+                metric=task.plan.name,
+                phase=str(measurement.phase),
+                message=measurement.message,
+            )
         return _Done(task, measurement, metadata)
 
     async def _ask(self, run: RunRef, task: Task, metric: Metric) -> Measurement:
