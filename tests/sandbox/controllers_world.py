@@ -75,19 +75,17 @@ class World:
     def __init__(self, seed: int = 0, profile: str = "fast") -> None:
         self.clock = virtual_clock()
         self.seed, self.profile = seed, profile
-        self.server = ApiServer(
-            self.clock, random.Random(seed), ids=uuids(random.Random(seed + 1))
-        )
+        self.server = ApiServer(self.clock, random.Random(seed), ids=uuids(random.Random(seed + 1)))
         self.api: KubeApi = DirectApi(self.server)
         self.parts: list[Part] = []
         self._tasks: list[asyncio.Task[None]] = []
         self._starts = 0
 
-    def start(self) -> None:
+    def start(self, api: KubeApi | None = None) -> None:
         self._starts += 1
         rng = random.Random(f"{self.seed}/{self._starts}")
         self.parts = controllers(
-            DirectApi(self.server),
+            api or DirectApi(self.server),
             self.clock,
             rng,
             hex_ids(rng),
@@ -154,9 +152,7 @@ class World:
         await self.patch(resource, name, {"spec": {"replicas": replicas}})
 
     async def set_image(self, name: str, image: str) -> None:
-        found = await self.get(DEPLOYMENTS, name)
         body = {"spec": {"template": {"spec": template(name, image)["spec"]}}}
-        del found
         await self.patch(DEPLOYMENTS, name, body)
 
     # Waiting

@@ -124,7 +124,9 @@ class Model:
         new, old = self.new, self.old
         if becomes_ready and new.available < new.wanted:
             self.new = rolling.Size(new.wanted, new.wanted, new.available + 1)
-        target = rolling.scale_up(self.replicas, self.new, self.new.wanted + old.wanted, self.bounds)
+        target = rolling.scale_up(
+            self.replicas, self.new, self.new.wanted + old.wanted, self.bounds
+        )
         self.new = rolling.Size(target, target, min(self.new.available, target))
         sizes = rolling.scale_down(self.replicas, self.new, [old], self.bounds)
         lost = max(old.available - sizes[0], 0)
