@@ -236,7 +236,7 @@ def test_a_pod_that_should_end_does() -> None:
 
 def test_an_unknown_profile_is_refused_with_the_known_ones() -> None:
     assert profiles.named("2s").stages[-1].phase is Phase.READY
-    with pytest.raises(ValueError, match="no pod profile 'quick'.*instant, fast, slow"):
+    with pytest.raises(ValueError, match=r"no pod profile 'quick'.*instant, fast, slow"):
         profiles.named("quick")
 
 

@@ -260,5 +260,5 @@ def _shown(value: Any) -> Any:
 
 
 def accepted_at(pod: Mapping[str, Any]) -> float | None:
-    """When some kubelet accepted the pod, in seconds since the epoch, as far as its status tells."""
+    """When a kubelet accepted the pod (seconds since the epoch), as far as its status tells."""
     return parse_time(status(pod).get("startTime"))

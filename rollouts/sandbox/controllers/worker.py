@@ -23,7 +23,7 @@ from rollouts.sandbox.controllers.objects import key_of, uid
 _log = structlog.get_logger(__name__)
 # How soon a controller looks again when a cache has not yet seen its own last write.
 STALE_RETRY: Final = 0.01
-# Wall times are rounded: what is due in less than this would be looked at again at the same instant.
+# Wall times are rounded: what is due sooner would be looked at again at the same instant.
 SOONEST: Final = 0.001
 
 
