@@ -111,21 +111,23 @@ async def _serve(
 
 async def _play_nodes(kubeconfig: Path, context: str, pods: str, *, run: bool) -> None:
     from rollouts.kube.client import HttpKubeApi
+    from rollouts.kube.config import ConfigError, ConnectOptions, connect
     from rollouts.runtime.clock import SystemClock
     from rollouts.runtime.ids import uuids
     from rollouts.sandbox.controllers import kubelet_controllers
 
     clock, rng = SystemClock(), random.Random()
-    api = await HttpKubeApi.from_kubeconfig(kubeconfig, context)
+    profile = _profile(pods)
     try:
-        parts = kubelet_controllers(
-            api, clock, rng, uuids(rng), pods=_profile(pods), run_commands=run
-        )
-        click.echo(f"kubelet plays nodes for the API server of {kubeconfig}; Ctrl-C stops it")
+        connection = await connect(ConnectOptions(kubeconfig=str(kubeconfig), context=context))
+    except ConfigError as error:
+        raise click.ClickException(str(error)) from None
+    async with HttpKubeApi(connection, rng=rng) as api:
+        parts = kubelet_controllers(api, clock, rng, uuids(rng), pods=profile, run_commands=run)
+        click.echo(f"playing nodes for the API server at {connection.host}; Ctrl-C stops it")
+        sys.stdout.flush()
         async with _stopping() as stopped:
             await _first_of(stopped, [part.run() for part in parts])
-    finally:
-        await api.close()
 
 
 def _our_controllers(cluster: "Cluster", clock: "Clock", rng: random.Random) -> list[_Part]:
@@ -202,7 +204,7 @@ async def _stopping() -> AsyncIterator[asyncio.Event]:
 async def _first_of(stopped: asyncio.Event, runs: Iterable[Awaitable[None]]) -> None:
     """Until the event is set; raises what ends one of ``runs`` before that."""
     tasks = [asyncio.ensure_future(run) for run in runs]
-    waiter = asyncio.ensure_future(stopped.wait())
+    waiter: asyncio.Future[Any] = asyncio.ensure_future(stopped.wait())
     try:
         await asyncio.wait([waiter, *tasks], return_when=asyncio.FIRST_COMPLETED)
         for task in tasks:

@@ -1,11 +1,17 @@
 """The sandbox as a process: it becomes ready, answers, and leaves nothing behind."""
 
+import asyncio
+import random
 import signal
 import subprocess
 import sys
 
 import yaml
 
+from rollouts.runtime.clock import SystemClock
+from rollouts.sandbox.apiserver import ApiServer
+from rollouts.sandbox.http.server import HttpServer, write_kubeconfig
+from rollouts.sandbox.options import Options, WatchOptions
 from tests.kubectl.conftest import REPOSITORY, start_sandbox
 
 
@@ -76,3 +82,41 @@ def test_an_unknown_profile_lists_the_known_ones():
 
 def test_a_name_that_is_no_namespace_is_refused():
     assert "--namespace" in refused("--no-controller", "--namespace", "Not A Name")
+
+
+async def test_the_kubelet_alone_plays_nodes_for_another_api_server(sandbox_environment, tmp_path):
+    clock = SystemClock()
+    api = ApiServer(clock, random.Random(0))
+    server = HttpServer(api, clock)
+    kubeconfig = tmp_path / "kubeconfig"
+    write_kubeconfig(kubeconfig, await server.start())
+    args = ("-m", "rollouts.cli.sandbox", "kubelet", "--kubeconfig", str(kubeconfig))
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, *args, cwd=REPOSITORY, env=sandbox_environment, stdout=subprocess.PIPE
+    )
+    body = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "p"},
+        "spec": {"containers": [{"name": "app", "image": "nginx:1"}]},
+    }
+    pods = api.info("", "v1", "pods")
+    api.create(pods, "default", body, Options())
+    watch = api.watch(pods, "default", WatchOptions(timeout_seconds=30))
+    ready = [event async for event in _until_ready(watch)]
+    assert ready[-1]["spec"]["nodeName"] == "sandbox-node-1"
+    assert ready[-1]["status"]["podIP"]
+    process.send_signal(signal.SIGINT)
+    out, _ = await process.communicate()
+    assert process.returncode == 0
+    assert b"playing nodes" in out
+    await server.stop()
+
+
+async def _until_ready(watch):
+    """The pod's states up to and including the first that is ready."""
+    async for event in watch:
+        yield event.object
+        for condition in event.object.get("status", {}).get("conditions", []):
+            if (condition["type"], condition["status"]) == ("Ready", "True"):
+                watch.close()
