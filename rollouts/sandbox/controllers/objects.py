@@ -90,8 +90,11 @@ def active(pod: Mapping[str, Any]) -> bool:
 
 
 def condition(obj: Mapping[str, Any], kind: str) -> Obj | None:
-    conditions: list[Obj] = status(obj).get("conditions") or []
-    return next((found for found in conditions if found.get("type") == kind), None)
+    conditions: list[Obj] = (obj.get("status") or {}).get("conditions") or []
+    for found in conditions:
+        if found.get("type") == kind:
+            return found
+    return None
 
 
 def is_true(obj: Mapping[str, Any], kind: str) -> bool:
@@ -107,15 +110,15 @@ def available_at(pod: Mapping[str, Any], min_ready_seconds: float) -> float | No
     if not ready(pod):
         return None
     since = parse_time((condition(pod, "Ready") or {}).get("lastTransitionTime"))
-    if min_ready_seconds <= 0:
-        return since or 0.0
     # Without the moment it became ready there is no telling how long it has been.
     return math.inf if since is None else since + min_ready_seconds
 
 
 def available(pod: Mapping[str, Any], min_ready_seconds: float, now: float) -> bool:
+    if min_ready_seconds <= 0:
+        return ready(pod)
     due = available_at(pod, min_ready_seconds)
-    return due is not None and (min_ready_seconds <= 0 or due <= now)
+    return due is not None and due <= now
 
 
 def restarts(pod: Mapping[str, Any]) -> int:

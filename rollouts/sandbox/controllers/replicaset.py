@@ -145,6 +145,8 @@ class ReplicaSetController(Worker):
     def _next_available(self, found: Obj, pods: Iterable[Obj]) -> float | None:
         """Seconds until the next ready pod has been ready for long enough."""
         now, wait = self.clock.wall(), _min_ready(found)
+        if wait <= 0:
+            return None
         due = [available_at(pod, wait) for pod in pods if not available(pod, wait, now)]
         return min((moment - now for moment in due if moment is not None), default=None)
 
