@@ -5,7 +5,6 @@ its own, no writes; every time is a parameter in seconds since the epoch. Object
 never changed. Called by all controllers of this package.
 """
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
@@ -106,12 +105,14 @@ def ready(pod: Mapping[str, Any]) -> bool:
 
 
 def available_at(pod: Mapping[str, Any], min_ready_seconds: float) -> float | None:
-    """When a ready pod counts as available (seconds since the epoch); None while not ready."""
+    """When a ready pod counts as available (seconds since the epoch).
+
+    None while it is not ready, and where nobody wrote down since when it is.
+    """
     if not ready(pod):
         return None
     since = parse_time((condition(pod, "Ready") or {}).get("lastTransitionTime"))
-    # Without the moment it became ready there is no telling how long it has been.
-    return math.inf if since is None else since + min_ready_seconds
+    return None if since is None else since + min_ready_seconds
 
 
 def available(pod: Mapping[str, Any], min_ready_seconds: float, now: float) -> bool:
