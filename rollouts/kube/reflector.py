@@ -18,7 +18,8 @@ from rollouts.kube.errors import ApiError, Gone, Unreachable
 from rollouts.kube.store import ObjectKey, Store
 from rollouts.runtime.clock import Clock
 
-_PAGE: Final = 500  # objects; more per page means longer stalls of the loop, fewer more requests
+_PAGE: Final = 500  # objects of one list request
+_STRIDE: Final = 100  # objects taken over before others may run: about 3 ms
 _WATCH_SECONDS: Final = (300.0, 600.0)  # random, so that many watches do not end together
 _GRACE_SECONDS: Final = 30.0  # a silent connection is given up this long after its watch's end
 _LIST_SECONDS: Final = 120.0
@@ -127,12 +128,13 @@ class Reflector:
                 # The next page's snapshot is already compacted: one big page cannot expire.
                 self._small_pages = not token
                 raise
-            for item in page.get("items") or ():
+            for at, item in enumerate(page.get("items") or ()):
+                if at % _STRIDE == 0:
+                    await asyncio.sleep(0)
                 keys.add(self.store.put(item, initial=not self.store.synced))
             token = page["metadata"].get("continue") or ""
             if not token:
                 break
-            await asyncio.sleep(0)
         version: str = page["metadata"].get("resourceVersion", "")
         self.store.keep_only(keys)
         self.store.listed(version)

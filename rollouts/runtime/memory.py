@@ -1,8 +1,8 @@
 """The garbage collector, kept from stalling the event loop.
 
-A full collection walks everything cached: over 100 ms with some thousand objects. Owns the
-thresholds and the moment when what is cached stops being walked. Called by the controller's
-command around the first list.
+A full collection walks everything cached: over 100 ms with some thousand objects. So the collector
+rests while caches fill (nothing of what comes in is garbage), and what they hold by then is never
+walked. Called by the controller's command around the first list.
 """
 
 import gc
@@ -12,12 +12,13 @@ _THRESHOLDS: Final = (50_000, 20, 100)  # allocations per collection, and of the
 
 
 def before_sync() -> None:
-    """Collect rarely while the caches fill: nothing of what comes in is garbage."""
-    gc.set_threshold(*_THRESHOLDS)
-    gc.freeze()  # modules and their like, for good
+    """Clean up what starting left behind, then rest."""
+    gc.collect()
+    gc.disable()
 
 
 def after_sync() -> None:
-    """Walk everything once, then never again what has survived."""
-    gc.collect()
+    """Put all there is out of the collector's sight, without walking it, and go on, rarely."""
     gc.freeze()
+    gc.set_threshold(*_THRESHOLDS)
+    gc.enable()

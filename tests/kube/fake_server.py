@@ -66,9 +66,8 @@ class FakeServer:
             self._record_again(self.history[-back])
 
     def compact(self) -> None:
-        """Forget the history: watches from before now are Gone."""
+        """Forget the history: watches that start before now are Gone; running ones go on."""
         self.compacted = self.revision
-        self.history.clear()
 
     def _record(self, kind: str, obj: Obj) -> None:
         self.history.append(WatchEvent(kind, obj))
