@@ -11,8 +11,7 @@ from typing import Final
 from rollouts.kube import resources as r
 from rollouts.kube.api import Obj
 from rollouts.sandbox import builtins as b
-from rollouts.sandbox import creation, defaults
-from rollouts.sandbox import validation_definitions as definitions
+from rollouts.sandbox import creation, customs, defaults
 from rollouts.sandbox import validation_pods as pods
 from rollouts.sandbox import validation_services as services
 from rollouts.sandbox import validation_workloads as workloads
@@ -110,8 +109,7 @@ STRATEGIES: Final[Mapping[str, Strategy]] = {
     r.ENDPOINT_SLICES.group_resource: Strategy(defaults.default_endpoint_slice),
     r.CRDS.group_resource: Strategy(
         defaults.default_crd,
-        definitions.definition_causes,
-        definitions.definition_update_causes,
+        validate_update=customs.definition_update_causes,
         unconditional=False,
     ),
     b.HPAS.group_resource: Strategy(

@@ -56,6 +56,11 @@ def stamped(obj: Obj, revision: int) -> Obj:
     return {**obj, "metadata": {**obj["metadata"], "resourceVersion": str(revision)}}
 
 
+def _notify(room: _Bucket) -> None:
+    for heard in tuple(room.listeners):
+        heard()
+
+
 class Revisions:
     """All objects of one cluster. ``window``: remembered changes per bucket."""
 
@@ -139,6 +144,10 @@ class Revisions:
 
         return stop
 
+    def wake(self, bucket: str) -> None:
+        """Call the listeners of a bucket though nothing in it changed."""
+        _notify(self._bucket(bucket))
+
     def compact(self, bucket: str | None = None) -> None:
         """Forget the past of one bucket, or of all."""
         for room in self._buckets.values() if bucket is None else [self._bucket(bucket)]:
@@ -160,5 +169,4 @@ class Revisions:
         # Trimming in bulk keeps a write cheap; the floor alone decides what may be read.
         if excess > self.window:
             room.changes = room.changes[excess:]
-        for heard in tuple(room.listeners):
-            heard()
+        _notify(room)

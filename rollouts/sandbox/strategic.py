@@ -97,11 +97,11 @@ def _merge_field(kind: str, field: str, base: Any, value: Any, order: Any) -> An
 
 
 def _merge_list(kind: str, field: str, key: str, base: list[Any], patch: list[Any]) -> list[Any]:
-    if any(isinstance(item, dict) and item.get(_PATCH) == "replace" for item in patch):
-        return [_without_directives(i) for i in patch if i.get(_PATCH) != "replace"]
+    if any(_says_replace(item) for item in patch):
+        return [_without_directives(item) for item in patch if not _says_replace(item)]
     result = list(base)
     for item in patch:
-        if not isinstance(item, dict) or key not in item:
+        if not isinstance(item, dict) or not _is_scalar(item.get(key)):
             raise BadRequest(f"map: {item} does not contain declared merge key: {key} of {field}")
         at = _index(result, key, item[key])
         if item.get(_PATCH) == "delete":
@@ -111,6 +111,10 @@ def _merge_list(kind: str, field: str, key: str, base: list[Any], patch: list[An
         else:
             result[at] = _merge_map(kind, result[at], item)
     return result
+
+
+def _says_replace(item: Any) -> bool:
+    return isinstance(item, dict) and item.get(_PATCH) == "replace"
 
 
 def _index(items: list[Any], key: str, value: Any) -> int | None:
@@ -151,7 +155,10 @@ def _ordered(items: list[Any], order: Any, key: str | None) -> list[Any]:
         raise BadRequest("$setElementOrder must be a list")
     ranks: dict[Any, int] = {}
     for rank, entry in enumerate(order):
-        ranks[_identity(entry, key)] = rank
+        identity = _identity(entry, key)
+        if not _is_scalar(identity):
+            raise BadRequest("$setElementOrder must list the keys of elements")
+        ranks[identity] = rank
     listed = sorted(
         (one for one in items if _identity(one, key) in ranks),
         key=lambda one: ranks[_identity(one, key)],
@@ -168,6 +175,10 @@ def _ordered(items: list[Any], order: Any, key: str | None) -> list[Any]:
 
 def _position(items: list[Any], wanted: Any) -> int:
     return next(i for i, one in enumerate(items) if one is wanted or one == wanted)
+
+
+def _is_scalar(value: Any) -> bool:
+    return isinstance(value, str | int | float)
 
 
 def _identity(entry: Any, key: str | None) -> Any:

@@ -65,6 +65,9 @@ class Watch:
             self._read()
             if self._ready:
                 continue
+            if not self._core.registry.in_bucket(self._info.bucket):
+                self.close()
+                break
             await self._wait()
         raise StopAsyncIteration
 

@@ -58,6 +58,7 @@ class Writer:
     def create(self, info: ResourceInfo, namespace: str | None, body: Any, options: Options) -> Obj:
         check_verb(info, "create")
         _warn_deprecated(info, options)
+        customs.check_creatable(self.core, info)
         obj = decoded(info, body, options)
         scope = _placed(info, namespace, obj)
         if scope:
