@@ -68,6 +68,8 @@ class _Done:
 class AnalysisRunReconciler:
     """One pass at a time per run; passes over different runs may overlap."""
 
+    name = "analysis_run"
+
     def __init__(
         self,
         api: KubeApi,

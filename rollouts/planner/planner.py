@@ -22,6 +22,7 @@ from rollouts.planner.project import project
 from rollouts.planner.world import World
 
 _MAX_PASSES: Final = 64
+_INVALID_RETRY_SECONDS: Final = 20.0  # what heals it may be something nobody tells us of
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,8 @@ def _one_pass(world: World) -> _Pass:
     if problem is not None:
         status, events = statuses.invalid(world, problem)
         write = statuses.write(world.rollout, status)
-        return _Pass((write,) if write else (), events, (why.invalid(world, problem),))
+        wakes = (world.now + _INVALID_RETRY_SECONDS,)
+        return _Pass((write,) if write else (), events, (why.invalid(world, problem),), wakes)
     if world.rollout.spec.replicas is None:
         body = {"spec": {"replicas": world.rollout.spec.replicas_or_default}}
         version = world.rollout.metadata.resource_version

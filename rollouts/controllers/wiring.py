@@ -1,0 +1,228 @@
+"""One controller process, put together.
+
+Owns which caches exist, which changes concern which Rollout, and what each reconciler is given. No
+decisions, no requests. Called by the ``controller`` command, the sandbox, the demo and the tests,
+which differ in their KubeApi, their clock and nothing else.
+"""
+
+import random
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final
+
+from analysis.providers.address import AddressPolicy
+from analysis.providers.http import HttpClient
+from analysis.providers.registry import default_providers
+from rollouts.api import labels as keys
+from rollouts.api.references import analyses, services
+from rollouts.api.rollout import Rollout
+from rollouts.controllers.analysis_run import AnalysisRunReconciler
+from rollouts.controllers.execute import Executor
+from rollouts.controllers.gather import RUN_INDEXES, SET_INDEXES, Caches, Gatherer
+from rollouts.controllers.job_runner import KubeJobRunner
+from rollouts.controllers.manager import Controller, KeyMapper, Manager, own_key, owner_key
+from rollouts.controllers.metrics import Metrics
+from rollouts.controllers.rollout import RolloutReconciler
+from rollouts.controllers.settings import Settings
+from rollouts.kube.api import KubeApi, Obj
+from rollouts.kube.events import EventRecorder
+from rollouts.kube.guard import GuardedApi
+from rollouts.kube.lease import Election
+from rollouts.kube.queue import Key, WorkQueue
+from rollouts.kube.reflector import Reflector
+from rollouts.kube.resources import (
+    ANALYSIS_RUNS,
+    ANALYSIS_TEMPLATES,
+    CLUSTER_ANALYSIS_TEMPLATES,
+    REPLICA_SETS,
+    ROLLOUTS,
+    SERVICES,
+)
+from rollouts.kube.store import Store
+from rollouts.kube.writes import WriteLog
+from rollouts.runtime.clock import Clock
+from rollouts.runtime.ids import hex_ids, uuids
+
+_GROUP: Final = ROLLOUTS.group
+_SERVICE: Final = "service"
+_TEMPLATE: Final = "template"
+_CLUSTER_TEMPLATE: Final = "cluster-template"
+
+
+def controller_set(
+    api: KubeApi,
+    clock: Clock,
+    rng: random.Random,
+    *,
+    settings: Settings | None = None,
+    metrics: Metrics | None = None,
+    http: HttpClient | None = None,
+    allow_loopback: bool = False,
+) -> tuple[Manager, ...]:
+    """The managers of one process, each with ``run`` and ``stop``.
+
+    Without ``settings`` there is no election: for a cluster only this process knows.
+    ``allow_loopback``: metrics may be fetched from this machine.
+    """
+    chosen = settings or Settings(leader_elect=False)
+    election = _election(api, clock, rng, chosen)
+    writer: KubeApi = api if election is None else GuardedApi(api, election.remaining)
+    heard = None if metrics is None else metrics.event
+    recorder = EventRecorder(writer, clock, hex_ids(rng), heard=heard)
+    log = WriteLog(clock)
+    if metrics is not None:
+        metrics.watch_writes(log)
+    caches = _caches(chosen)
+    client = http or HttpClient(policy=AddressPolicy(allow_loopback=allow_loopback))
+    providers = default_providers(
+        client,
+        clock.wall,
+        KubeJobRunner(writer),
+        prometheus_address=chosen.prometheus_address,
+    )
+
+    def queue(name: str) -> WorkQueue:
+        return WorkQueue(clock, observer=metrics.queue_observer(name) if metrics else None)
+
+    runs = Controller(
+        AnalysisRunReconciler(
+            writer,
+            caches.runs,
+            providers,
+            clock,
+            recorder.record,
+            instance_id=chosen.instance_id,
+        ),
+        queue("analysis_run"),
+        [(caches.runs, own_key)],
+        workers=chosen.analysis_workers,
+    )
+    rollouts = Controller(
+        RolloutReconciler(
+            Gatherer(caches, chosen.instance_id),
+            Executor(writer, log, recorder.record),
+            log,
+            clock,
+            metrics,
+        ),
+        queue("rollout"),
+        _sources(caches),
+        workers=chosen.rollout_workers,
+    )
+    manager = Manager(
+        [runs] if chosen.only_analysis else [rollouts, runs],
+        _reflectors(api, clock, rng, caches, chosen),
+        clock=clock,
+        metrics=metrics,
+        election=election,
+        recorder=recorder,
+        sweep=chosen.sweep,
+    )
+    return (manager,)
+
+
+def _election(
+    api: KubeApi, clock: Clock, rng: random.Random, settings: Settings
+) -> Election | None:
+    if not settings.leader_elect:
+        return None
+    import socket
+
+    identity = f"{socket.gethostname()}_{uuids(rng)()}"
+    return Election(
+        api,
+        clock,
+        identity,
+        settings.namespace,
+        name=settings.lease_name,
+        timing=settings.lease_timing(),
+    )
+
+
+def _caches(settings: Settings) -> Caches:
+    references = {
+        _SERVICE: _references(lambda rollout: (use.name for use in services(rollout))),
+        _TEMPLATE: _references(lambda rollout: _templates(rollout, cluster=False)),
+        _CLUSTER_TEMPLATE: lambda obj: _templates(Rollout.decode(obj), cluster=True),
+    }
+    return Caches(
+        rollouts=Store(ROLLOUTS, references),
+        replica_sets=Store(REPLICA_SETS, SET_INDEXES),
+        services=Store(SERVICES),
+        runs=Store(ANALYSIS_RUNS, RUN_INDEXES),
+        templates=Store(ANALYSIS_TEMPLATES),
+        cluster_templates=None if settings.namespaced else Store(CLUSTER_ANALYSIS_TEMPLATES),
+    )
+
+
+def _references(names: Callable[[Rollout], Iterable[str]]) -> Callable[[Obj], Iterator[str]]:
+    """Indexer of Rollouts: ``namespace/name`` of what they refer to."""
+
+    def index(obj: Obj) -> Iterator[str]:
+        namespace = obj["metadata"].get("namespace", "")
+        for name in names(Rollout.decode(obj)):
+            yield f"{namespace}/{name}"
+
+    return index
+
+
+def _templates(rollout: Rollout, *, cluster: bool) -> Iterator[str]:
+    for use in analyses(rollout):
+        for _, ref in use.templates:
+            if ref.cluster_scope is cluster:
+                yield ref.template_name
+
+
+def _sources(caches: Caches) -> list[tuple[Store, KeyMapper]]:
+    """Which changes make which Rollouts worth a look."""
+
+    def users(index: str) -> KeyMapper:
+        def keys_of(obj: Obj) -> Iterator[Key]:
+            meta = obj["metadata"]
+            value = f"{meta.get('namespace', '')}/{meta['name']}"
+            for rollout in caches.rollouts.by_index(index, value):
+                yield from own_key(rollout)
+
+        return keys_of
+
+    def users_anywhere(obj: Obj) -> Iterator[Key]:
+        for rollout in caches.rollouts.by_index(_CLUSTER_TEMPLATE, obj["metadata"]["name"]):
+            yield from own_key(rollout)
+
+    by_owner = owner_key("Rollout", _GROUP)
+    sources: list[tuple[Store, KeyMapper]] = [
+        (caches.rollouts, own_key),
+        (caches.replica_sets, by_owner),
+        (caches.runs, by_owner),
+        (caches.services, users(_SERVICE)),
+        (caches.templates, users(_TEMPLATE)),
+    ]
+    if caches.cluster_templates is not None:
+        sources.append((caches.cluster_templates, users_anywhere))
+    return sources
+
+
+def _reflectors(
+    api: KubeApi, clock: Clock, rng: random.Random, caches: Caches, settings: Settings
+) -> list[Reflector]:
+    """Watches of everything cached; ours only, where kinds can carry an instance id."""
+    ours = f"{keys.INSTANCE_ID}={settings.instance_id}" if settings.instance_id else ""
+    mine = ours or f"!{keys.INSTANCE_ID}"
+    restricted = [
+        (caches.rollouts, mine),
+        (caches.runs, mine),
+        (caches.templates, mine),
+        (caches.replica_sets, keys.POD_TEMPLATE_HASH),
+        (caches.services, ""),
+    ]
+    if settings.only_analysis:
+        restricted = [(caches.runs, mine)]
+    namespace = settings.watched_namespace
+    reflectors = [
+        Reflector(api, store, namespace=namespace, labels=labels, clock=clock, rng=rng)
+        for store, labels in restricted
+    ]
+    if caches.cluster_templates is not None and not settings.only_analysis:
+        reflectors.append(
+            Reflector(api, caches.cluster_templates, labels=mine, clock=clock, rng=rng)
+        )
+    return reflectors
