@@ -97,8 +97,10 @@ STRUCTURAL = {
     ),
     "unknown type": (
         of(a={"type": "text"}),
-        'a].type: Unsupported value: "text": supported values: "array", "boolean", "integer",'
-        ' "number", "object", "string"',
+        (
+            'a].type: Unsupported value: "text": supported values: "array", "boolean", "integer",'
+            ' "number", "object", "string"'
+        ),
     ),
     "null type": (
         of(a={"type": "null"}),
@@ -106,8 +108,10 @@ STRUCTURAL = {
     ),
     "unique items": (
         of(a={"type": "array", "uniqueItems": True, "items": {"type": "string"}}),
-        "a].uniqueItems: Forbidden: uniqueItems cannot be set to true since the runtime complexity"
-        " becomes quadratic",
+        (
+            "a].uniqueItems: Forbidden: uniqueItems cannot be set to true since the runtime complexity"
+            " becomes quadratic"
+        ),
     ),
     "properties and additional properties": (
         of(a={**of(b={"type": "string"}), "additionalProperties": {"type": "string"}}),
@@ -139,8 +143,10 @@ STRUCTURAL = {
     ),
     "embedded resource without fields": (
         of(a={"type": "object", "x-kubernetes-embedded-resource": True}),
-        "a].properties: Required value: must not be empty if x-kubernetes-embedded-resource is true"
-        " without x-kubernetes-preserve-unknown-fields",
+        (
+            "a].properties: Required value: must not be empty if x-kubernetes-embedded-resource is true"
+            " without x-kubernetes-preserve-unknown-fields"
+        ),
     ),
     "list type on an object": (
         of(a={"type": "object", "x-kubernetes-list-type": "set"}),
@@ -159,18 +165,24 @@ STRUCTURAL = {
                 "items": of(k={"type": "string"}),
             }
         ),
-        "a].items.properties[k].default: Required value: this property is in"
-        " x-kubernetes-list-map-keys, so it must have a default or be a required property",
+        (
+            "a].items.properties[k].default: Required value: this property is in"
+            " x-kubernetes-list-map-keys, so it must have a default or be a required property"
+        ),
     ),
     "pattern": (
         of(a={"type": "string", "pattern": "("}),
-        'a].pattern: Invalid value: "(": must be a valid regular expression, but isn\'t: error parsing'
-        " regexp: missing ): (",
+        (
+            'a].pattern: Invalid value: "(": must be a valid regular expression, but isn\'t: error parsing'
+            " regexp: missing ): ("
+        ),
     ),
     "look-ahead": (
         of(a={"type": "string", "pattern": "(?=x)"}),
-        'a].pattern: Invalid value: "(?=x)": must be a valid regular expression, but isn\'t: error'
-        " parsing regexp: invalid perl operator: (?=",
+        (
+            'a].pattern: Invalid value: "(?=x)": must be a valid regular expression, but isn\'t: error'
+            " parsing regexp: invalid perl operator: (?="
+        ),
     ),
     "default of the wrong type": (
         of(a={"type": "integer", "default": "one"}),
@@ -216,8 +228,10 @@ def test_metadata_of_the_root_may_restrict_the_name_and_nothing_else():
     load(crd)
     root["properties"]["metadata"] = of(labels={"type": "object"})
     assert refused(crd) == {
-        f"{ROOT}.properties[metadata]: Forbidden: must not specify anything other than name and"
-        " generateName, but metadata is implicitly specified"
+        (
+            f"{ROOT}.properties[metadata]: Forbidden: must not specify anything other than name and"
+            " generateName, but metadata is implicitly specified"
+        )
     }
 
 
@@ -257,26 +271,34 @@ SPECS = {
         lambda s: s["versions"][0].update(
             additionalPrinterColumns=[{"name": "A", "type": "text", "jsonPath": ".a"}]
         ),
-        'spec.versions[0].additionalPrinterColumns[0].type: Invalid value: "text": must be one of'
-        " boolean,date,integer,number,string",
+        (
+            'spec.versions[0].additionalPrinterColumns[0].type: Invalid value: "text": must be one of'
+            " boolean,date,integer,number,string"
+        ),
     ),
     "scale outside status": (
         lambda s: s["versions"][0].update(
             subresources={"scale": {"specReplicasPath": ".spec.n", "statusReplicasPath": ".spec.n"}}
         ),
-        'spec.versions[0].subresources.scale.statusReplicasPath: Invalid value: ".spec.n": should be'
-        " a json path under .status",
+        (
+            'spec.versions[0].subresources.scale.statusReplicasPath: Invalid value: ".spec.n": should be'
+            " a json path under .status"
+        ),
     ),
     "selectable field without a schema": (
         lambda s: s["versions"][0].update(selectableFields=[{"jsonPath": ".spec.nope"}]),
-        'spec.versions[0].selectableFields[0].jsonPath: Invalid value: ".spec.nope": must point to a'
-        " field of type string, boolean or integer. Enum string fields and strings with formats are"
-        " allowed.",
+        (
+            'spec.versions[0].selectableFields[0].jsonPath: Invalid value: ".spec.nope": must point to a'
+            " field of type string, boolean or integer. Enum string fields and strings with formats are"
+            " allowed."
+        ),
     ),
     "preserveUnknownFields": (
         lambda s: s.update(preserveUnknownFields=True),
-        "spec.preserveUnknownFields: Invalid value: true: cannot set to true, set"
-        " x-kubernetes-preserve-unknown-fields to true in spec.versions[*].schema instead",
+        (
+            "spec.preserveUnknownFields: Invalid value: true: cannot set to true, set"
+            " x-kubernetes-preserve-unknown-fields to true in spec.versions[*].schema instead"
+        ),
     ),
 }
 
@@ -291,8 +313,10 @@ def test_a_definition_named_otherwise_than_its_plural_and_group_is_refused():
     crd = definition()
     crd["metadata"]["name"] = "things.example.com"
     assert refused(crd) == {
-        'metadata.name: Invalid value: "things.example.com": must be'
-        ' spec.names.plural+"."+spec.group'
+        (
+            'metadata.name: Invalid value: "things.example.com": must be'
+            ' spec.names.plural+"."+spec.group'
+        )
     }
 
 

@@ -218,13 +218,11 @@ class Compiler:
         if expanded is not None:
             return expanded
         name, target = node.name, node.target
-        table = self.library.globals
         if isinstance(target, Ident) and target.name in NAMESPACES and target.name not in scope:
             name, target = f"{target.name}.{name}", None
-        arguments = [self.compile(a, scope) for a in node.args]
-        if target is not None:
-            table = self.library.members
-            arguments.insert(0, self.compile(target, scope))
+        arguments = [] if target is None else [self.compile(target, scope)]
+        arguments += [self.compile(a, scope) for a in node.args]
+        table = self.library.globals if target is None else self.library.members
         overloads = table.get(name)
         if overloads is None:
             raise self.fail(f"undeclared reference to '{name}' (in container '')", node.at)
@@ -238,6 +236,11 @@ class Compiler:
         if not fitting:
             member = node.target is not None and "." not in name
             raise self._no_overload(name, types, node.at, member=member)
+        last = node.args[-1] if node.args else None
+        if isinstance(last, Literal) and isinstance(last.value, str):
+            accepts = fitting[0][0].accepts
+            if accepts is not None and not accepts(last.value):
+                raise self.fail(f"invalid {name} argument", last.at)
         results = {substitute(o.result, bound) for o, bound in fitting}
         runs = [a.run for a in arguments]
         candidates = [o for o, _ in fitting]

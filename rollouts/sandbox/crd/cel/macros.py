@@ -1,4 +1,4 @@
-"""Compiles macros: has, the comprehensions, cel.bind and the optional macros.
+"""Compiles macros: the comprehensions and the optional macros.
 
 A comprehension binds a slot of the frame for each element and charges the static size of its body
 per step, so nested loops are bounded by the budget. Called by ``compiler`` before functions.
@@ -29,8 +29,6 @@ def expand(compiler: Compiling, node: Call, scope: Scope) -> Compiled | None:
     """The macro's code when the call is one, else None."""
     if node.target is None:
         return None
-    if node.name == "bind" and node.target == Ident("cel", node.target.at) and "cel" not in scope:
-        return _bind(compiler, node, scope)
     if node.name in ("optMap", "optFlatMap") and len(node.args) == 2:
         return _opt_map(compiler, node, scope)
     for names, arities, build in _COMPREHENSIONS:
@@ -44,20 +42,6 @@ def _variable(compiler: Compiling, node: Call, position: int) -> str:
     if not isinstance(argument, Ident):
         raise compiler.fail("argument must be a simple name", argument.at)
     return argument.name
-
-
-def _bind(compiler: Compiling, node: Call, scope: Scope) -> Compiled:
-    if len(node.args) != 3:
-        raise compiler.fail("cel.bind() takes a name, a value and an expression", node.at)
-    value = compiler.compile(node.args[1], scope)
-    inner, slot = compiler.declare(scope, _variable(compiler, node, 0), value.type)
-    body = compiler.compile(node.args[2], inner)
-
-    def run(frame: Frame) -> Any:
-        frame.slots[slot] = value.run(frame)
-        return body.run(frame)
-
-    return Compiled(body.type, run)
 
 
 def _opt_map(compiler: Compiling, node: Call, scope: Scope) -> Compiled:

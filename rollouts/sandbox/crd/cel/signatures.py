@@ -7,7 +7,7 @@ functions with ``Library.function``; the compiler resolves calls.
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, TypeVar
 
 from rollouts.sandbox.crd.cel.types import DURATION, DYN, TIMESTAMP, CelType, assignable
@@ -29,13 +29,14 @@ class Overload:
     """One typed form of a function. ``params`` include the receiver of a member function.
 
     ``estimate`` gives the work of a call in budget units before it is made; without one the sizes
-    of the arguments decide.
+    of the arguments decide. ``accepts`` judges a literal last argument when the rule is compiled.
     """
 
     params: tuple[CelType, ...]
     result: CelType
     call: Implementation
     estimate: Estimate | None = None
+    accepts: Callable[[str], bool] | None = None
 
     def fits_types(self, types: Sequence[CelType]) -> dict[str, CelType] | None:
         """The type variables when arguments of these types fit, else None."""
@@ -59,12 +60,17 @@ class Library:
         self.members: dict[str, list[Overload]] = {}
         self.globals: dict[str, list[Overload]] = {}
 
-    def function(self, *signatures: str, estimate: Estimate | None = None) -> Callable[[F], F]:
+    def function(
+        self,
+        *signatures: str,
+        estimate: Estimate | None = None,
+        accepts: Callable[[str], bool] | None = None,
+    ) -> Callable[[F], F]:
         """Declares the decorated function under each signature."""
 
         def declare(call: F) -> F:
             for signature in signatures:
-                self._add(signature, call, estimate)
+                self._add(signature, Overload((), DYN, call, estimate, accepts))
             return call
 
         return declare
@@ -74,7 +80,7 @@ class Library:
             for name, overloads in theirs.items():
                 mine.setdefault(name, []).extend(overloads)
 
-    def _add(self, signature: str, call: Implementation, estimate: Estimate | None) -> None:
+    def _add(self, signature: str, form: Overload) -> None:
         match = _SIGNATURE.fullmatch(signature)
         if match is None:
             raise ValueError(f"not a function signature: {signature}")
@@ -84,11 +90,11 @@ class Library:
             name, receiver = f"{receiver}.{name}", None
         if receiver:
             params = (parse_type(receiver), *params)
-        overload = Overload(params, parse_type(match["result"]), call, estimate)
+        overload = replace(form, params=params, result=parse_type(match["result"]))
         (self.members if receiver else self.globals).setdefault(name, []).append(overload)
 
 
-NAMESPACES: Final = frozenset({"ip", "sets", "optional", "strings", "format", "cel"})
+NAMESPACES: Final = frozenset({"ip", "sets", "optional", "strings", "format", "lists"})
 
 
 def parse_type(text: str) -> CelType:

@@ -7,20 +7,35 @@ from typing import Final
 
 from rollouts.sandbox.crd.cel.library import (
     conversions,
+    formats,
     lists,
     network,
     optionals,
     quantities,
+    semver,
     text,
     times,
     urls,
 )
 from rollouts.sandbox.crd.cel.signatures import Library
 
+_MODULES: Final = (
+    conversions,
+    formats,
+    lists,
+    network,
+    optionals,
+    quantities,
+    semver,
+    text,
+    times,
+    urls,
+)
+
 
 def _all() -> Library:
     library = Library()
-    for module in (conversions, lists, network, optionals, quantities, text, times, urls):
+    for module in _MODULES:
         library.include(module.LIBRARY)
     return library
 

@@ -28,6 +28,14 @@ def _compiled(pattern: str) -> Any:
         raise EvalError(str(error)) from None
 
 
+def _is_regex(pattern: str) -> bool:
+    try:
+        regex(pattern)
+    except ValueError:
+        return False
+    return True
+
+
 def _regex_work(text: str, pattern: str, *_: Any) -> int:
     return 1 + (len(text) // 10 + 1) * (len(pattern) // 4 + 1)
 
@@ -47,7 +55,12 @@ def ends_with(text: str, part: str) -> bool:
     return text.endswith(part)
 
 
-@function("string.matches(string) -> bool", "matches(string, string) -> bool", estimate=_regex_work)
+@function(
+    "string.matches(string) -> bool",
+    "matches(string, string) -> bool",
+    estimate=_regex_work,
+    accepts=_is_regex,
+)
 def matches(text: str, pattern: str) -> bool:
     return _compiled(pattern).search(text) is not None
 
@@ -81,11 +94,6 @@ def upper_ascii(text: str) -> str:
 @function("string.trim() -> string")
 def trim(text: str) -> str:
     return text.strip(_BLANK)
-
-
-@function("string.reverse() -> string")
-def reverse(text: str) -> str:
-    return text[::-1]
 
 
 @function("string.charAt(int) -> string")

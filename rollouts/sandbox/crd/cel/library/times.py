@@ -72,7 +72,11 @@ def format_duration(value: Duration) -> str:
     return f"{sign}{seconds}" + f".{rest:09d}".rstrip("0").rstrip(".") + "s"
 
 
-@function("duration(string) -> duration", "duration(duration) -> duration")
+@function(
+    "duration(string) -> duration",
+    "duration(duration) -> duration",
+    accepts=lambda text: parse_duration(text) is not None,
+)
 def to_duration(value: str | Duration) -> Duration:
     parsed = parse_duration(value) if isinstance(value, str) else value
     if parsed is None:
@@ -84,6 +88,7 @@ def to_duration(value: str | Duration) -> Duration:
     "timestamp(string) -> timestamp",
     "timestamp(timestamp) -> timestamp",
     "timestamp(int) -> timestamp",
+    accepts=lambda text: parse_timestamp(text) is not None,
 )
 def to_timestamp(value: str | int | Timestamp) -> Timestamp:
     if isinstance(value, int):
