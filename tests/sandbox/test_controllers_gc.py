@@ -223,6 +223,24 @@ async def test_a_namespace_that_hangs_says_what_holds_it() -> None:
 
 
 @virtual
+async def test_nobody_insists_on_pods_in_a_namespace_that_ends() -> None:
+    async with world() as w:
+        team = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "team"}}
+        await w.create(NAMESPACES, team)
+        held = deployment(replicas=2)
+        held["metadata"] |= {"namespace": "team", "finalizers": ["example.com/hold"]}
+        await w.create(DEPLOYMENTS, held, "team")
+        await w.settle(5)
+        await w.api.delete(NAMESPACES, "team")
+        await w.settle(120)
+        assert await w.all(PODS, namespace="team") == []
+        assert await w.exists(NAMESPACES, "team")
+        await w.api.patch(DEPLOYMENTS, "web", {"metadata": {"finalizers": None}}, "team")
+        await w.settle(60)
+        assert not await w.exists(NAMESPACES, "team")
+
+
+@virtual
 async def test_killing_the_controllers_half_way_still_empties_the_namespace() -> None:
     async with world() as w:
         team = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "team"}}

@@ -15,7 +15,7 @@ from rollouts.kube.errors import ApiError, NotFound
 from rollouts.kube.events import EventRecorder
 from rollouts.kube.resources import PODS, Resource
 from rollouts.sandbox.controllers.objects import meta, owner_reference, uid
-from rollouts.sandbox.controllers.worker import Gate
+from rollouts.sandbox.controllers.worker import Gate, namespace_ends
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +62,8 @@ class PodControl:
             )
             error = _first_error(results)
             done += sum(not isinstance(result, BaseException) for result in results)
+            if error is not None and namespace_ends(error):
+                raise error
             if error is not None:
                 message = f"Error creating: {error.message}"
                 self._events.record(owner, "Warning", "FailedCreate", message)

@@ -27,6 +27,12 @@ STALE_RETRY: Final = 0.01
 SOONEST: Final = 0.001
 
 
+def namespace_ends(error: ApiError) -> bool:
+    """Whether a create was refused because its namespace is being deleted."""
+    causes: Sequence[Obj] = error.details.get("causes") or ()
+    return any(cause.get("reason") == "NamespaceTerminating" for cause in causes)
+
+
 class Worker(ABC):
     """One controller. ``name`` is for logs; ``reads`` must be in the caches before it starts."""
 
@@ -56,6 +62,8 @@ class Worker(ABC):
                 # Somebody else was faster; the cache will tell. Look again with what is true then.
                 self.queue.retry(key)
             except ApiError as error:
+                if namespace_ends(error):
+                    continue  # what cannot be created there will soon not be wanted any more
                 _log.warning(
                     "reconcile failed", controller=self.name, object=str(key), error=str(error)
                 )
