@@ -131,9 +131,10 @@ async def _play_nodes(kubeconfig: Path, context: str, pods: str, *, run: bool) -
 
 
 def _our_controllers(cluster: "Cluster", clock: "Clock", rng: random.Random) -> list[_Part]:
+    """Our controllers in this process. A Prometheus beside the sandbox is on loopback, too."""
     from rollouts.controllers.wiring import controller_set
 
-    return list(controller_set(cluster.api, clock, rng))
+    return list(controller_set(cluster.api, clock, rng, allow_loopback=True))
 
 
 async def _ensure_namespace(cluster: "Cluster", name: str) -> None:
@@ -212,8 +213,8 @@ async def _first_of(stopped: asyncio.Event, runs: Iterable[Awaitable[None]]) -> 
                 task.result()
                 raise click.ClickException("a controller ended by itself")
     finally:
-        for task in (waiter, *tasks):
-            task.cancel()
+        for left in (waiter, *tasks):
+            left.cancel()
         await asyncio.gather(waiter, *tasks, return_exceptions=True)
 
 
