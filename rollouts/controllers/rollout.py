@@ -4,6 +4,8 @@ Owns nothing but the order of these three and what is logged about it. Decisions
 requests the executor's. Run by the manager's workers.
 """
 
+from typing import Final
+
 import structlog
 
 from rollouts.controllers.execute import Executor
@@ -17,7 +19,20 @@ from rollouts.planner.planner import is_managed, plan
 from rollouts.planner.world import World
 from rollouts.runtime.clock import Clock
 
-_STALE_RETRY_SECONDS = 0.5
+_STALE_RETRY_SECONDS: Final = 0.5
+_SUMMARY_SECONDS: Final = 1.0
+_SUMMARY: Final = frozenset(
+    {
+        "replicas",
+        "updatedReplicas",
+        "readyReplicas",
+        "availableReplicas",
+        "HPAReplicas",
+        "conditions",
+        "phase",
+        "message",
+    }
+)
 _log = structlog.get_logger("rollout")
 
 
@@ -39,12 +54,14 @@ class RolloutReconciler:
         self._written = log
         self._clock = clock
         self._metrics = metrics
+        self._summed_up: dict[Key, float] = {}
 
     async def reconcile(self, key: Key) -> float | None:
         """Bring one Rollout a plan further; returns the wall time to look again, in seconds."""
         world = self._gatherer.gather(key, self._clock.wall())
         if world is None or not is_managed(world):
             self._written.forget(key)
+            self._summed_up.pop(key, None)
             if self._metrics is not None:
                 self._metrics.forget_rollout(key)
             return None
@@ -58,12 +75,32 @@ class RolloutReconciler:
         if self._written.behind(key, world.rollout.metadata.uid, stores) is not None:
             return self._clock.wall() + _STALE_RETRY_SECONDS
         decided = plan(world)
+        rest = self._too_soon(key, decided)
+        if rest > 0:
+            return self._clock.wall() + rest
         if decided.writes:
             _tell(world, decided)
         await self._executor.execute(world, decided)
         if self._metrics is not None:
             self._metrics.observe_rollout(world.rollout, decided.status or {})
         return decided.wake_at
+
+    def _too_soon(self, key: Key, decided: Plan) -> float:
+        """Seconds for which a status that only counts pods anew can wait.
+
+        Pods come and go in bursts; what they add up to is written at most once a second, unless a
+        decision goes with it.
+        """
+        now = self._clock.monotonic()
+        if not decided.writes:
+            return 0.0
+        status = decided.writes[0].body.get("status", {})
+        if len(decided.writes) == 1 and decided.writes[0].subresource and status.keys() <= _SUMMARY:
+            due = self._summed_up.get(key, 0.0) + _SUMMARY_SECONDS
+            if now < due:
+                return due - now
+        self._summed_up[key] = now
+        return 0.0
 
 
 def _tell(world: World, decided: Plan) -> None:
