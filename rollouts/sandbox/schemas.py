@@ -13,7 +13,7 @@ import hashlib
 import os
 import re
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Final
@@ -242,7 +242,9 @@ def derive() -> dict[str, Obj]:
         for name, model in vars(models).items()
         if isinstance(model, type) and _MODEL.fullmatch(name)
     }
-    return {_schema_name(name): _derive_one(name, model) for name, model in classes.items()}
+    return {
+        _schema_name(name): _derive_one(name, model, classes) for name, model in classes.items()
+    }
 
 
 def _schema_name(model: str) -> str:
@@ -253,14 +255,14 @@ def _schema_name(model: str) -> str:
     return f"io.k8s.{prefix}{match['version'].lower()}.{match['kind']}"
 
 
-def _derive_one(name: str, model: Any) -> Obj:
+def _derive_one(name: str, model: Any, known: Container[str]) -> Obj:
     kind = _schema_name(name).rpartition(".")[2]
     properties: Obj = {}
     required: list[str] = []
     for attribute, declared in model.openapi_types.items():
         field = model.attribute_map[attribute]
         accessor = getattr(model, attribute)
-        schema = _field(kind, field, declared)
+        schema = _field(kind, field, declared, known)
         description = _description(accessor.fget.__doc__ or "")
         extra = merge_strategy(kind, field)
         if description or extra:
@@ -273,9 +275,9 @@ def _derive_one(name: str, model: Any) -> Obj:
     return found | ({"required": required} if required else {})
 
 
-def _field(kind: str, field: str, declared: str) -> Obj:
+def _field(kind: str, field: str, declared: str, known: Container[str]) -> Obj:
     if match := _CONTAINER.fullmatch(declared):
-        inner = _field(kind, field, match["inner"])
+        inner = _field(kind, field, match["inner"], known)
         if match["outer"] == "list[":
             return {"type": "array", "items": inner}
         return {"type": "object", "additionalProperties": inner}
@@ -285,7 +287,12 @@ def _field(kind: str, field: str, declared: str) -> Obj:
         return {} if field in _ANY_FIELDS else {"type": "object"}
     if declared == "str" and field in _QUANTITY_FIELDS and kind.startswith(_QUANTITY_OWNERS):
         return _QUANTITY
-    return _SCALARS.get(declared) or {"$ref": f"#/components/schemas/{_schema_name(declared)}"}
+    if declared in _SCALARS:
+        return _SCALARS[declared]
+    # The package refers to a class or two that it does not have.
+    if declared not in known:
+        return {"type": "object"}
+    return {"$ref": f"#/components/schemas/{_schema_name(declared)}"}
 
 
 def _description(doc: str) -> str:
