@@ -63,7 +63,7 @@ def rollouts(
         from rollouts.kube.resources import ROLLOUTS
 
         if watch:
-            shown = _Shown(everywhere=everywhere, timestamps=timestamps)
+            shown = Shown(everywhere=everywhere, timestamps=timestamps)
             await watch_rows(client, name, shown, click.echo)
             return
         where = None if everywhere else client.namespace
@@ -72,7 +72,7 @@ def rollouts(
         if output:
             print_object(_as_list(ROLLOUTS.api_version, "RolloutList", items), output)
             return
-        shown = _Shown(everywhere=everywhere, timestamps=timestamps)
+        shown = Shown(everywhere=everywhere, timestamps=timestamps)
         _print_table([shown.row(item, client.clock.wall()) for item in items], shown.columns)
 
     return session.run(work)
@@ -127,7 +127,7 @@ def rollout_row(obj: "Obj") -> tuple[str, ...]:
     )
 
 
-class _Shown:
+class Shown:
     """Which columns are shown, and the row of an object."""
 
     def __init__(self, *, everywhere: bool, timestamps: bool) -> None:
@@ -147,7 +147,7 @@ class _Shown:
         return (*first, *second, *rollout_row(obj))
 
 
-async def watch_rows(client: Client, name: str, shown: _Shown, echo: Callable[[str], None]) -> None:
+async def watch_rows(client: Client, name: str, shown: Shown, echo: Callable[[str], None]) -> None:
     """Print each Rollout's row, and again whenever it has changed; for ever."""
     from rollouts.cli.objects import following
     from rollouts.kube.resources import ROLLOUTS

@@ -6,6 +6,7 @@ import pytest
 
 from rollouts.api.rollout import Rollout
 from rollouts.cli.common import FailedError
+from rollouts.cli.listing import Shown, watch_rows
 from rollouts.cli.phase import actual_weight, phase_of, set_weight
 from rollouts.cli.status import report
 from rollouts.kube.resources import ROLLOUTS
@@ -89,6 +90,30 @@ def test_a_list_of_rollouts(capsys):
     )
     world.run("list", "ro", "--name", "web", "-A")
     assert capsys.readouterr().out.splitlines()[1].startswith("default    web ")
+
+
+def test_a_watched_list_prints_a_line_when_its_row_changes():
+    async def story() -> list[str]:
+        world = World(virtual_clock())
+        world.rollout()
+        lines: list[str] = []
+        shown = Shown(everywhere=False, timestamps=True)
+        task = asyncio.create_task(watch_rows(world.client(), "", shown, lines.append))
+        for change in ({"stableRS": "unseen"}, {"phase": "Healthy"}):
+            await asyncio.sleep(5)
+            await world.api.patch(
+                ROLLOUTS, "shop", {"status": change}, "default", subresource="status"
+            )
+        await asyncio.sleep(5)
+        task.cancel()
+        return lines
+
+    lines = [line.split() for line in run_virtual(story())]
+    assert [line[:4] for line in lines] == [
+        ["TIMESTAMP", "NAME", "STRATEGY", "STATUS"],
+        ["2026-01-01T00:00:00Z", "shop", "Canary", "Paused"],
+        ["2026-01-01T00:00:10Z", "shop", "Canary", "Healthy"],
+    ]
 
 
 def test_an_empty_list(capsys):
