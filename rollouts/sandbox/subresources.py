@@ -117,7 +117,6 @@ class Subresources:
         scheduled = {
             "type": "PodScheduled",
             "status": "True",
-            "lastProbeTime": None,
             "lastTransitionTime": self.core.now(),
         }
         status["conditions"] = [*others, scheduled]
