@@ -102,7 +102,8 @@ async def _play(
     *others: Coroutine[Any, Any, None],
 ) -> None:
     """The story, and what must go on meanwhile; whatever ends first ends everything."""
-    await api.create(NAMESPACES, {"metadata": {"name": namespace}})
+    home = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}
+    await api.create(NAMESPACES, home)
     traffic = Traffic(api, clock, namespace)
     controller = controller_set(api, clock, random.Random(SEED), http=traffic)
     tasks = [

@@ -207,6 +207,7 @@ def test_a_switch_is_as_told_when_the_service_selects_the_new_version():
     consequences = [
         (REPLICA_SETS, replica_set("checkout", "green", 2)),
         (ANALYSIS_RUNS, run_of("checkout", "green", "Successful", 1)),
+        (REPLICA_SETS, replica_set("checkout", "blue", 0)),
         (SERVICES, service("checkout-active", "green")),
         (ROLLOUTS, done),
     ]

@@ -8,10 +8,10 @@ Called by ``story``.
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from rollouts.kube.api import KubeApi, PatchType
-from rollouts.kube.resources import REPLICA_SETS, ROLLOUTS
+from rollouts.kube.resources import ROLLOUTS
 from rollouts.runtime.clock import Clock
 from rollouts.sandbox.demo.load import LoadGenerator
 from rollouts.sandbox.demo.narrate import Say, Tone, shown_value
@@ -86,12 +86,8 @@ async def bad_canary(stage: Stage) -> Outcome:
 
     def aborted() -> bool:
         status = view.status(SHOP)
-        return bool(status.get("abort")) and status.get("phase") == "Degraded" and _down(status)
-
-    def _down(status: Mapping[str, Any]) -> bool:
-        name = f"{SHOP}-{status.get('currentPodHash')}"
-        found = view.get(REPLICA_SETS, name).get("status") or {}
-        return not found.get("replicas")
+        ended = bool(status.get("abort")) and status.get("phase") == "Degraded"
+        return ended and view.pods_of(SHOP, status.get("currentPodHash", "")) == 0
 
     problems = [] if await view.until(aborted, _PATIENCE) else [_stuck(view, SHOP)]
     status = view.status(SHOP)
@@ -115,6 +111,9 @@ async def blue_green(stage: Stage) -> Outcome:
         hashes = {view.selected_hash("checkout-active"), status.get("stableRS")}
         return status.get("phase") == "Healthy" and before not in hashes and len(hashes) == 1
 
+    def emptied() -> bool:
+        return view.pods_of(CHECKOUT, before) == 0
+
     problems = [] if await view.until(switched, _PATIENCE) else [_stuck(view, CHECKOUT)]
     now = view.selected_hash("checkout-active")
     phases, evidence = _judged(view, CHECKOUT)
@@ -123,6 +122,8 @@ async def blue_green(stage: Stage) -> Outcome:
     if view.version_of(now) != "green":
         problems.append(f"checkout-active selects {view.version_of(now)}, not green")
     problems += await _only(stage, CHECKOUT, "green")
+    if not await view.until(emptied, _PATIENCE):
+        problems.append(f"{view.version_of(before)} still has pods")
     ended = f"checkout-active: {view.version_of(before)} → {view.version_of(now)}"
     return Outcome(ended, evidence, tuple(problems))
 

@@ -1,8 +1,8 @@
 """Tells what happens, from what the cluster says.
 
 Every line is derived from an object that changed: a Rollout's step, phase or message, a
-measurement of an AnalysisRun, a Service's selector, a Warning event. Nothing is told because the
-script expects it. How a line looks on the screen is the caller's business (``Say``).
+measurement of an AnalysisRun, a Service's selector, a Warning about anything else. Nothing is told
+because the script expects it. How a line looks is the caller's business (``Say``).
 """
 
 import re
@@ -31,6 +31,8 @@ class Tone(StrEnum):
 Say: TypeAlias = Callable[[str, Tone], None]
 
 _NUMBER: Final = re.compile(r"-?\d+\.\d+(?:e-?\d+)?")
+# What their status says is told above, in more detail than their events have.
+_TOLD_ALREADY: Final = frozenset({"Rollout", "AnalysisRun"})
 _TONES: Final = {"Successful": Tone.GOOD, "Failed": Tone.BAD, "Error": Tone.BAD}
 
 
@@ -53,7 +55,7 @@ class Narrator:
             now["currentStepIndex"] != before.get("currentStepIndex")
         ):
             line = step_line(change.new)
-            if line and now.get("currentPodHash") != now.get("stableRS"):
+            if line and _is_releasing(now):
                 self._say(f"{name}: {line}", Tone.TELL)
         spoken = (now.get("phase"), now.get("message"))
         if now.get("phase") and spoken != (before.get("phase"), before.get("message")):
@@ -94,9 +96,11 @@ class Narrator:
 
     def _event(self, change: Change) -> None:
         event = change.new
-        if event is not None and change.old is None and event.get("type") == "Warning":
-            where = (event.get("involvedObject") or {}).get("name", "")
-            text = f"event on {where}: {event.get('reason')}: {event.get('message')}"
+        if event is None or change.old is not None or event.get("type") != "Warning":
+            return
+        about = event.get("involvedObject") or {}
+        if about.get("kind") not in _TOLD_ALREADY:
+            text = f"event on {about.get('name')}: {event.get('reason')}: {event.get('message')}"
             self._say(text, Tone.QUIET)
 
 
@@ -135,6 +139,12 @@ def shown_value(measurement: dict[str, Any]) -> str:
 
 def _status(obj: Obj | None) -> dict[str, Any]:
     return (obj or {}).get("status") or {}
+
+
+def _is_releasing(status: dict[str, Any]) -> bool:
+    """Whether steps mean anything: not at the first deployment, nor once aborted."""
+    stable = status.get("stableRS")
+    return bool(stable) and stable != status.get("currentPodHash") and not status.get("abort")
 
 
 def _selected(service: Obj) -> str:

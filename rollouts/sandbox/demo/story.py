@@ -13,7 +13,7 @@ from typing import Final
 import yaml
 
 from rollouts.kube.api import Obj
-from rollouts.kube.resources import ANALYSIS_TEMPLATES, ROLLOUTS, SERVICES
+from rollouts.kube.resources import ANALYSIS_RUNS, ANALYSIS_TEMPLATES, ROLLOUTS, SERVICES
 from rollouts.sandbox.demo.acts import ACTS, CHECKOUT, SHOP, Act, Outcome, Stage
 from rollouts.sandbox.demo.load import Tally
 from rollouts.sandbox.demo.narrate import Tone
@@ -80,8 +80,13 @@ async def _act(stage: Stage, number: int, act: Act) -> Scene:
     stage.say(f"Act {number}. {act.title}", Tone.TITLE)
     stage.say(act.intention, Tone.TELL)
     began, before = stage.clock.monotonic(), _seen(stage)
+    analysed = len(stage.view.store(ANALYSIS_RUNS))
     playing = asyncio.ensure_future(act.play(stage))
-    await stage.view.until(lambda: playing.done() or bool(stage.view.runs(act.rollout)), 30.0)
+
+    def in_the_middle() -> bool:
+        return playing.done() or len(stage.view.store(ANALYSIS_RUNS)) > analysed
+
+    await stage.view.until(in_the_middle, _PATIENCE)
     stage.show(act.rollout)
     outcome = await playing
     stage.show(act.rollout)

@@ -113,6 +113,12 @@ class ClusterView:
             if (run["metadata"].get("labels") or {}).get(POD_TEMPLATE_HASH) == pod_hash
         ]
 
+    def pods_of(self, rollout: str, pod_hash: str) -> int:
+        """How many pods a version has or is still to get."""
+        found = self.get(REPLICA_SETS, f"{rollout}-{pod_hash}")
+        wanted = (found.get("spec") or {}).get("replicas") or 0
+        return max(int(wanted), int((found.get("status") or {}).get("replicas") or 0))
+
     def version_of(self, pod_hash: str) -> str:
         """The image tag behind a hash, for readers; the hash itself when nothing has it."""
         for replica_set in self._stores[REPLICA_SETS].list(self.namespace):
