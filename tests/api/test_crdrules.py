@@ -166,12 +166,6 @@ def test_what_works_is_taken(obj):
         ),
         (canary(steps=[HEADER]), "need a route listed in trafficRouting.managedRoutes"),
         (
-            canary(
-                **BOTH, trafficRouting={**ROUTES, "managedRoutes": [{"name": "x"}]}, steps=[HEADER]
-            ),
-            "need a route listed in trafficRouting.managedRoutes",
-        ),
-        (
             canary(**BOTH, trafficRouting={**ROUTES, "maxTrafficWeight": 5}),
             "maxTrafficWeight works with nginx and plugins only",
         ),
