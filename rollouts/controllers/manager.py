@@ -32,6 +32,7 @@ _RECONCILE_SECONDS: Final = 60.0
 _SYNC_SECONDS: Final = 120.0
 _GRACE_SECONDS: Final = 20.0
 _SWEEP_SECONDS: Final = 600.0
+_VERIFY_SECONDS: Final = 3600.0
 _LAG_STEP: Final = 0.5
 _LAG_STEPS: Final = 120  # a minute of them
 _SOONEST: Final = 0.005
@@ -116,6 +117,8 @@ class Manager:
         self._broken: asyncio.Future[None] | None = None
         self._background: list[asyncio.Task[None]] = []
         self._workers: list[asyncio.Task[None]] = []
+        if metrics is not None:
+            metrics.watch_reflectors(reflectors)
         for controller in controllers:
             _connect(controller)
             if metrics is not None:
@@ -156,6 +159,8 @@ class Manager:
         if self._recorder is not None:
             self._spawn(self._recorder.run(), "events")
         self._spawn(self._measure_lag(), "lag")
+        if self._reflectors:
+            self._spawn(self._verify_caches(), "verification")
         self._not_ready = "caches are filling"
         try:
             async with asyncio.timeout(_SYNC_SECONDS):
@@ -276,6 +281,16 @@ class Manager:
             for obj in store.list():
                 for key in _keys(mapper, obj):
                     controller.queue.add(key, Priority.LOW)
+
+    async def _verify_caches(self) -> None:
+        """Compare caches with the server, one after the other, now and then."""
+        while True:
+            for reflector in self._reflectors:
+                await asyncio.sleep(_VERIFY_SECONDS / len(self._reflectors))
+                try:
+                    await reflector.verify()
+                except ApiError as error:
+                    _log.info("cache not verified", error=error.message)
 
     async def _measure_lag(self) -> None:
         worst = [0.0] * _LAG_STEPS

@@ -7,7 +7,7 @@ objects. Series of an object vanish when it is forgotten.
 
 import contextlib
 import platform
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 import prometheus_client
@@ -19,6 +19,7 @@ from rollouts.api.rollout import Rollout
 from rollouts.controllers.families import Family, Labels, Reading
 from rollouts.kube.api import Obj
 from rollouts.kube.queue import Key, WorkQueue
+from rollouts.kube.reflector import Reflector
 from rollouts.kube.resources import ROLLOUTS, Resource
 from rollouts.kube.writes import WriteLog
 
@@ -52,6 +53,7 @@ class Metrics:
         self.registry = CollectorRegistry(auto_describe=False)
         self._queues: dict[str, WorkQueue] = {}
         self._logs: list[WriteLog] = []
+        self._reflectors: list[Reflector] = []
         self._define_objects()
         self._define_machinery()
         self._define_build()
@@ -151,6 +153,9 @@ class Metrics:
     def watch_writes(self, log: WriteLog) -> None:
         self._logs.append(log)
 
+    def watch_reflectors(self, reflectors: Iterable[Reflector]) -> None:
+        self._reflectors.extend(reflectors)
+
     def queue_observer(self, name: str) -> "QueueTimes":
         """What a WorkQueue called ``name`` reports its times to."""
         return QueueTimes(self._queue_wait.labels(name), self._queue_work.labels(name))
@@ -228,6 +233,14 @@ class Metrics:
             kind="counter",
         )
         self.registry.register(stale)
+        drift = Reading(
+            "cache_drift_total",
+            "Objects the cache had wrong, found by comparing it with the server.",
+            ("resource",),
+            lambda: [((r.store.resource.plural,), float(r.drift)) for r in self._reflectors],
+            kind="counter",
+        )
+        self.registry.register(drift)
         self.event_loop_lag = Gauge(
             "event_loop_lag_seconds",
             "The longest the event loop was late in the last minute.",

@@ -6,16 +6,17 @@ store ends up equal to the truth and the server is not hammered. One per Store.
 """
 
 import asyncio
+import contextlib
 import random
 from collections.abc import AsyncIterator
 from typing import Final
 
 import structlog
 
-from rollouts.kube.api import KubeApi, WatchEvent
+from rollouts.kube.api import KubeApi, Obj, WatchEvent
 from rollouts.kube.backoff import Backoff
-from rollouts.kube.errors import ApiError, Gone, Unreachable
-from rollouts.kube.store import ObjectKey, Store
+from rollouts.kube.errors import ApiError, Gone, NotFound, Unreachable
+from rollouts.kube.store import ObjectKey, Store, key_of
 from rollouts.runtime.clock import Clock
 
 _PAGE: Final = 500  # objects of one list request
@@ -25,6 +26,8 @@ _GRACE_SECONDS: Final = 30.0  # a silent connection is given up this long after 
 _LIST_SECONDS: Final = 120.0
 _SHORT_SECONDS: Final = 1.0  # a watch that ends sooner did not work, whatever it says
 _LONGEST_RETRY_AFTER: Final = 300.0
+_MOMENT_SECONDS: Final = 5.0
+_SETTLE_SECONDS: Final = 90.0  # longer than the time between two bookmarks
 
 _log = structlog.get_logger("kube.reflector")
 
@@ -46,6 +49,7 @@ class Reflector:
         self.store: Final = store
         self.lists = 0  # full lists finished
         self.failures = 0  # lists and watches that ended in an error
+        self.drift = 0  # objects found different from the truth by ``verify``
         self._api = api
         self._namespace = namespace
         self._labels = labels
@@ -56,6 +60,7 @@ class Reflector:
         self._version: str | None = None
         self._small_pages = True
         self._synced = asyncio.Event()
+        self._deadline: asyncio.Timeout | None = None
 
     async def wait_synced(self) -> None:
         """Returns once the first list is in the store."""
@@ -110,6 +115,21 @@ class Reflector:
     async def _list(self) -> str:
         """Take over a full list page by page; returns the version to watch from."""
         keys: set[ObjectKey] = set()
+        version = ""
+        async for page in self._pages():
+            version = page["metadata"].get("resourceVersion", "")
+            for at, item in enumerate(page.get("items") or ()):
+                if at % _STRIDE == 0:
+                    await asyncio.sleep(0)
+                keys.add(self.store.put(item, initial=not self.store.synced))
+        self.store.keep_only(keys)
+        self.store.listed(version)
+        self.lists += 1
+        self._small_pages = True
+        self._synced.set()
+        return version
+
+    async def _pages(self) -> AsyncIterator[Obj]:
         token = ""
         while True:
             try:
@@ -128,20 +148,52 @@ class Reflector:
                 # The next page's snapshot is already compacted: one big page cannot expire.
                 self._small_pages = not token
                 raise
-            for at, item in enumerate(page.get("items") or ()):
-                if at % _STRIDE == 0:
-                    await asyncio.sleep(0)
-                keys.add(self.store.put(item, initial=not self.store.synced))
+            yield page
             token = page["metadata"].get("continue") or ""
             if not token:
-                break
-        version: str = page["metadata"].get("resourceVersion", "")
-        self.store.keep_only(keys)
-        self.store.listed(version)
-        self.lists += 1
-        self._small_pages = True
-        self._synced.set()
-        return version
+                return
+
+    async def verify(self) -> int:
+        """Compare the store with a fresh list; how many objects differ and stay different.
+
+        A difference is a bug, here or in between; it is counted, said, and mended by a new list.
+        Raises ApiError where the list fails.
+        """
+        truth: dict[ObjectKey, str] = {}
+        async for page in self._pages():
+            for item in page.get("items") or ():
+                truth[key_of(item)] = item["metadata"].get("resourceVersion", "")
+        suspects = {
+            key: self.store.version(key)
+            for key in truth.keys() | self.store.keys()
+            if self.store.version(key) != truth.get(key)
+        }
+        if not suspects:
+            return 0
+        await asyncio.sleep(_SETTLE_SECONDS)  # most were on their way, or changed after the list
+        wrong = [
+            key
+            for key, was in sorted(suspects.items())
+            if self.store.version(key) == was and not await self._is_true(key)
+        ]
+        found = len(wrong)
+        if found:
+            self.drift += found
+            _log.error("cache differs from the server", count=found, example=wrong[0])
+            self._version = None
+            if self._deadline is not None:
+                self._deadline.reschedule(asyncio.get_running_loop().time())
+        return found
+
+    async def _is_true(self, key: ObjectKey) -> bool:
+        """Ask for one object, leave the watch a moment, and compare."""
+        live: str | None = None
+        with contextlib.suppress(NotFound):
+            found = await self._api.get(self.store.resource, key[1], key[0] or None)
+            live = found["metadata"].get("resourceVersion", "")
+        was = self.store.version(key)
+        await asyncio.sleep(_MOMENT_SECONDS)
+        return self.store.version(key) == live or self.store.version(key) != was
 
     async def _watch(self) -> None:
         """One watch, until the server or our own deadline ends it."""
@@ -155,11 +207,14 @@ class Reflector:
             timeout_seconds=seconds,
         )
         try:
-            async with asyncio.timeout(seconds + _GRACE_SECONDS):
+            async with asyncio.timeout(seconds + _GRACE_SECONDS) as self._deadline:
                 await self._follow(stream)
         except TimeoutError:
-            _log.warning("watch silent past its end", resource=self.store.resource.group_resource)
+            if self._version is not None:
+                resource = self.store.resource.group_resource
+                _log.warning("watch silent past its end", resource=resource)
         finally:
+            self._deadline = None
             if (close := getattr(stream, "aclose", None)) is not None:
                 await close()
 

@@ -131,6 +131,14 @@ class Store:
         """Objects for which the indexer gave ``value``, sorted. KeyError for an unknown index."""
         return [self._objects[key] for key in sorted(self._indexes[index].get(value, ()))]
 
+    def keys(self) -> set[ObjectKey]:
+        return set(self._objects)
+
+    def version(self, key: ObjectKey) -> str | None:
+        """The resourceVersion held, or None where there is no such object."""
+        obj = self._objects.get(key)
+        return None if obj is None else _version(obj)
+
     def subscribe(self, handler: Callable[[Change], None]) -> None:
         """``handler`` hears every later change, and at once what is already here (as initial)."""
         self._handlers += (handler,)

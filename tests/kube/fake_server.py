@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from rollouts.kube.api import Obj, WatchEvent
-from rollouts.kube.errors import ApiError, Gone
+from rollouts.kube.errors import ApiError, Gone, NotFound
 
 SILENT = "the stream is open but says nothing"
 CLOSE = "the stream ends at once"
@@ -102,6 +102,12 @@ class FakeServer:
             self._snapshots[metadata["continue"]] = (snapshot[limit:], version)
             snapshot = snapshot[:limit]
         return {"metadata": metadata, "items": snapshot}
+
+    async def get(self, _resource: Any, name: str, namespace: str | None = None) -> Obj:
+        await asyncio.sleep(0.01)
+        if (namespace or "", name) not in self.objects:
+            raise NotFound(f"{name} not found")
+        return self.objects[namespace or "", name]
 
     async def watch(
         self, _resource: Any, _namespace: str | None = None, *, resource_version: str = "",

@@ -245,6 +245,50 @@ def test_a_server_restored_from_a_backup_is_believed() -> None:
     play(story, prepare)
 
 
+def test_verification_finds_what_the_watch_missed_and_mends_it() -> None:
+    async def story(server: FakeServer, store: Store, reflector: Reflector) -> None:
+        await reflector.wait_synced()
+        await asyncio.sleep(5)
+        assert await reflector.verify() == 0
+        old = server.objects["default", "a"]  # from here on nobody is told of anything
+        changed = {**old["metadata"], "resourceVersion": "999"}
+        server.objects["default", "a"] = {**old, "metadata": changed}
+        del server.objects["default", "b"]
+        server.objects["default", "lost"] = {
+            "metadata": {
+                "name": "lost",
+                "namespace": "default",
+                "uid": "l",
+                "resourceVersion": "998",
+            }
+        }
+        server.revision = 1000
+        assert await reflector.verify() == 3
+        assert reflector.drift == 3
+        await asyncio.sleep(1)
+        assert versions(store) == truth(server)
+
+    def prepare(server: FakeServer) -> None:
+        three(server)
+
+    play(story, prepare)
+
+
+def test_verification_is_not_confused_by_changes_meanwhile() -> None:
+    async def story(server: FakeServer, _: Store, reflector: Reflector) -> None:
+        await reflector.wait_synced()
+        verifying = asyncio.create_task(reflector.verify())
+        for number in range(2000):
+            server.write(f"x{number % 7}")
+            server.delete(f"x{(number + 3) % 7}")
+            if number == 1:
+                server.delete("a")
+            await asyncio.sleep(0.1)
+        assert await verifying == 0
+
+    play(story, three)
+
+
 names = st.sampled_from(["a", "b", "c", "d"])
 steps = st.one_of(
     st.tuples(st.just("write"), names),
