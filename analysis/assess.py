@@ -35,7 +35,7 @@ class Assessment:
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """Something that came to an end in this pass, worth an event."""
+    """Something that ended, or began to go wrong, in this pass: worth an event."""
 
     warning: bool
     reason: str
@@ -228,10 +228,13 @@ def _summary(
 
 
 def transitions(old: RunStatus, new: RunStatus) -> list[Transition]:
-    """What came to an end between two statuses, metrics first."""
+    """What ended between two statuses, or could not be measured; metrics first."""
     ended: list[Transition] = []
     for result in new.metric_results:
         before = result_of(old, result.name)
+        if result.consecutive_error == 1 and (before is None or before.error < result.error):
+            message = f"Metric '{result.name}' could not be measured: {_last_message(result)}"
+            ended.append(Transition(warning=True, reason="MeasurementError", message=message))
         if result.phase.completed and (before is None or before.phase is not result.phase):
             ended.append(
                 Transition(

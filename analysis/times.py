@@ -19,6 +19,7 @@ _UNIT_SECONDS: Final = {
     "m": 60.0,
     "h": 3600.0,
 }
+_LONGEST: Final = 2**63 / 1e9  # Go counts nanoseconds in 64 bit
 _PART: Final = re.compile(r"(\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h)")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -32,14 +33,16 @@ def parse_duration(text: str) -> float:
     if body == "0":
         return 0.0
     parts = _PART.findall(body) if len(body) <= 64 else []
-    if not body or not body.isascii() and not parts or "".join(n + u for n, u in parts) != body:
+    if not body or "".join(n + u for n, u in parts) != body:
         raise ValueError(f'time: invalid duration "{text[:64]}"')
     seconds = math.fsum(float(number) * _UNIT_SECONDS[unit] for number, unit in parts)
+    if seconds > _LONGEST:
+        raise ValueError(f'time: invalid duration "{text[:64]}"')
     return -seconds if text.startswith("-") else seconds
 
 
 def format_duration(seconds: float) -> str:
-    """The shortest Go-like text for a duration: ``90.0`` → ``1m30s``; fractions of a second are kept."""
+    """The shortest Go-like text: ``90.0`` → ``1m30s``; fractions of a second are kept."""
     if seconds < 0:
         return "-" + format_duration(-seconds)
     whole = int(seconds)
@@ -66,7 +69,7 @@ def parse_time(text: object) -> float | None:
 
 
 def format_time(epoch: float) -> str:
-    """RFC 3339 in UTC with whole seconds (``2026-01-02T03:04:05Z``), rounded down as Kubernetes does."""
+    """RFC 3339 in UTC: ``2026-01-02T03:04:05Z``, rounded down to seconds as Kubernetes does."""
     return (_EPOCH + timedelta(seconds=math.floor(epoch))).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 

@@ -54,6 +54,8 @@ class Program:
             return self._run(frame)
         except RecursionError:
             raise ExprError("a value is nested too deeply") from None
+        except OverflowError:
+            raise ExprError("a time or a number is out of range") from None
         except ExprError as error:
             error.source = self.source
             raise

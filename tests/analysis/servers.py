@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import ssl
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -55,7 +56,8 @@ class Server:
         else:
             writer.write(answer)
             await writer.drain()
-            writer.write_eof()
+            if writer.can_write_eof():
+                writer.write_eof()
             await reader.read()
 
     async def stop(self):
@@ -73,9 +75,14 @@ def reply(body=b"", status="200 OK", **headers):
 
 
 @asynccontextmanager
-async def serving(answers):
+async def serving(answers, certificate=None):
+    """A server on a free port; over TLS with the key and certificate of a file."""
     server = Server(answers)
-    listener = await asyncio.start_server(server.handle, "127.0.0.1", 0)
+    context = None
+    if certificate:
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(certificate)
+    listener = await asyncio.start_server(server.handle, "127.0.0.1", 0, ssl=context)
     server.port = listener.sockets[0].getsockname()[1]
     try:
         yield server

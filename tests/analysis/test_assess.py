@@ -168,6 +168,15 @@ def test_what_ended_is_told_once():
     assert transitions(done, done) == []
 
 
+def test_an_error_is_told_when_it_begins_and_not_each_time():
+    plan = planned({})
+    once = record(RunStatus(), plan.metrics[0], finished(E, message="refused"), {})
+    (told,) = transitions(RunStatus(), once)
+    assert (told.warning, told.reason) == (True, "MeasurementError")
+    assert told.message == "Metric 'm0' could not be measured: refused"
+    assert transitions(once, played(plan, E, status=once)) == []
+
+
 # --- schedule ---
 
 

@@ -1,6 +1,7 @@
 """The web provider: what is requested, and which part of the answer is the result."""
 
 import ssl
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +12,7 @@ from analysis.providers.web import WebSource, first_match, read_answer
 from analysis.spec import Metric, Phase
 from tests.analysis.servers import reply, serving
 
+CERTIFICATE = Path(__file__).parent / "data" / "selfsigned.pem"
 RUN = RunRef("default", "run", "uid")
 DOCUMENT = {"data": {"ok": True, "items": [{"n": 1}, {"n": 2}], "a-b": 3}, "none": None}
 
@@ -127,6 +129,30 @@ async def test_a_large_document_is_read_without_holding_up_the_loop(http):
             http, "result == 19999", url=f"{server.url}/", jsonPath="{$.items[-1].n}"
         )
     assert measurement.phase is Phase.SUCCESSFUL
+
+
+async def test_a_certificate_nobody_signed_is_refused_unless_this_metric_says_otherwise(http):
+    async with serving({"/": reply("true")}, certificate=CERTIFICATE) as server:
+        url = f"https://localhost:{server.port}/"
+        assert (await measured(http, "result", url=url, insecure=True)).phase is Phase.SUCCESSFUL
+        with pytest.raises(ProviderError, match="CERTIFICATE_VERIFY_FAILED"):
+            await measured(http, "result", url=url)
+        assert len(server.seen) == 1
+
+
+async def test_a_trusted_certificate_is_checked_against_the_name_not_the_address(monkeypatch):
+    monkeypatch.setenv("SSL_CERT_FILE", str(CERTIFICATE))
+
+    async def here(host, port):
+        return ["127.0.0.1"]
+
+    http = HttpClient(policy=AddressPolicy(allow_loopback=True), resolve=here)
+    async with serving({"/": reply("true")}, certificate=CERTIFICATE) as server:
+        good = await measured(http, "result", url=f"https://localhost:{server.port}/")
+        assert good.phase is Phase.SUCCESSFUL
+        with pytest.raises(ProviderError, match="CERTIFICATE_VERIFY_FAILED"):
+            await measured(http, "result", url=f"https://other.example:{server.port}/")
+    await http.aclose()
 
 
 async def test_certificates_are_checked_unless_this_metric_says_otherwise(http):

@@ -114,6 +114,14 @@ async def test_a_failing_metric_ends_the_others(world):
     assert len(world.script.asked) == 4
 
 
+@story(scripted([1.0], seconds=20.0))
+async def test_due_measurements_are_taken_at_the_same_time(world):
+    await world.apply({"metrics": [metric("a"), metric("b"), metric("c")]})
+    status = await world.completed(25)
+    starts = {r["measurements"][0]["startedAt"] for r in status["metricResults"]}
+    assert len(starts) == 1
+
+
 @story(scripted([1.0]))
 async def test_terminating_ends_an_endless_run(world):
     await world.apply({"metrics": [metric(interval="10s")]})
@@ -207,6 +215,16 @@ async def test_a_missing_secret_is_named_and_heals_when_it_appears(world):
     assert status["metricResults"][0]["measurements"][0]["message"] == (
         'Unable to resolve metric arguments: secrets "creds" not found in namespace default'
     )
+    assert world.events == [
+        (
+            "Warning",
+            "MeasurementError",
+            (
+                "Metric 'errors' could not be measured: Unable to resolve metric arguments: "
+                'secrets "creds" not found in namespace default'
+            ),
+        )
+    ]
     await world.secret("creds", token="x")
     assert (await world.completed())["phase"] == "Successful"
 

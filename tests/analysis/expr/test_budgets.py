@@ -104,6 +104,8 @@ def test_no_characters_crash(source, result):
 
 ATOMS = st.sampled_from(
     [
+        "1e300",
+        "duration('200000h')",
         "result",
         "1",
         "-2",
