@@ -1,7 +1,7 @@
 """Starts everything in the right order, keeps workers busy, stops everything in the right order.
 
 Start: health server, watches, caches filled, lease, workers. Stop: not ready, no more keys, work in
-hand finished, lease released, watches closed, events flushed, health server last. It knows queues
+hand finished, events flushed, lease released, watches closed, health server last. It knows queues
 and caches but nothing of what a reconciler decides. What ends unexpectedly (a watch, the election)
 ends the process; what fails inside a reconcile is one line of log and a backoff. Run by the
 ``controller`` command, the sandbox and the simulator.
@@ -314,13 +314,13 @@ class Manager:
         await _end(self._workers)
         election = [task for task in self._background if task.get_name() == "election"]
         events = [task for task in self._background if task.get_name() == "events"]
+        if self._recorder is not None and events and not events[0].done():
+            await self._recorder.flush()  # while we still may write
+        await _end(events)
         await _end(election)
         if self._election is not None:
             await self._election.release()
-        await _end([task for task in self._background if task not in events])
-        if self._recorder is not None and events and not events[0].done():
-            await self._recorder.flush()
-        await _end(events)
+        await _end(self._background)
         if self.on_stop is not None:
             await self.on_stop()
         if self.health is not None:

@@ -12,6 +12,7 @@ from rollouts.controllers.manager import Controller, Manager, own_key, owner_key
 from rollouts.controllers.metrics import Metrics
 from rollouts.kube.errors import Conflict, Forbidden, ServerError, Throttled, Unreachable
 from rollouts.kube.events import EventRecorder
+from rollouts.kube.guard import GuardedApi
 from rollouts.kube.lease import Election, LeaseLost
 from rollouts.kube.queue import Key, WorkQueue
 from rollouts.kube.reflector import Reflector
@@ -62,8 +63,9 @@ class House:
         self.store = Store(REPLICA_SETS)
         self.queue = WorkQueue(clock)
         self.metrics = Metrics()
-        self.recorder = EventRecorder(self.api, clock, lambda: "id")  # type: ignore[arg-type]
         self.election = Election(self.api, clock, "me", "argo") if elect else None  # type: ignore[arg-type]
+        writer = GuardedApi(self.api, self.election.remaining) if self.election else self.api  # type: ignore[arg-type]
+        self.recorder = EventRecorder(writer, clock, lambda: "id")  # type: ignore[arg-type]
         reflector = Reflector(self.server, self.store, clock=clock, rng=random.Random(1))  # type: ignore[arg-type]
         self.manager = Manager(
             [Controller(reconciler, self.queue, [(self.store, own_key)], workers=3)],
