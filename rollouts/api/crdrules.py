@@ -22,10 +22,6 @@ class Rule:
 _CANARY: Final = "spec.strategy.canary"
 _BLUE_GREEN: Final = "spec.strategy.blueGreen"
 _STEP: Final = f"{_CANARY}.steps[]"
-_OTHER_ROUTERS: Final = " || ".join(
-    f"has(self.{router})"
-    for router in ("istio", "alb", "smi", "ambassador", "appMesh", "traefik", "apisix")
-)
 _KINDS: Final = (
     "setWeight",
     "pause",
@@ -168,7 +164,7 @@ ROLLOUT: Final = (
         "(has(self.trafficRouting) && has(self.trafficRouting.managedRoutes)) || "
         "!has(self.steps) || "
         "self.steps.all(s, !has(s.setHeaderRoute) && !has(s.setMirrorRoute))",
-        "setHeaderRoute and setMirrorRoute need a route listed in trafficRouting.managedRoutes",
+        "setHeaderRoute and setMirrorRoute need trafficRouting.managedRoutes",
     ),
     Rule(
         _STEP,
@@ -187,8 +183,7 @@ ROLLOUT: Final = (
     ),
     Rule(
         f"{_CANARY}.trafficRouting",
-        # A map of values of any kind, as plugins is, has no type a rule could speak of.
-        f"!has(self.maxTrafficWeight) || has(self.nginx) || !({_OTHER_ROUTERS})",
+        "!has(self.maxTrafficWeight) || has(self.nginx) || has(self.plugins)",
         "maxTrafficWeight works with nginx and plugins only",
     ),
     Rule(

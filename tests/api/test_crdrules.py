@@ -122,6 +122,7 @@ def without_nulls(obj: dict[str, Any]) -> dict[str, Any]:
             trafficRouting={"plugins": {"a/b": {"any": [1]}}, "maxTrafficWeight": 1000},
             steps=[{"setWeight": 1000}, {"plugin": {"name": "x", "config": {"a": [1, "b"]}}}],
         ),
+        canary(**BOTH, trafficRouting={**ROUTES, "plugins": {"a/b": {}}, "maxTrafficWeight": 50}),
         canary(**BOTH, trafficRouting={"nginx": {"stableIngress": "i"}}, dynamicStableScale=True),
         canary(**BOTH, trafficRouting={"nginx": {"stableIngresses": ["i", "j"]}}),
         referring(),
@@ -164,7 +165,7 @@ def test_what_works_is_taken(obj):
             canary(steps=[{"setCanaryScale": {"replicas": 1}}]),
             "setCanaryScale needs trafficRouting",
         ),
-        (canary(steps=[HEADER]), "need a route listed in trafficRouting.managedRoutes"),
+        (canary(steps=[HEADER]), "setMirrorRoute need trafficRouting.managedRoutes"),
         (
             canary(**BOTH, trafficRouting={**ROUTES, "maxTrafficWeight": 5}),
             "maxTrafficWeight works with nginx and plugins only",
