@@ -178,14 +178,33 @@ def _welcome(url: str, path: Path, pods: str, *, with_controller: bool) -> None:
         f"sandbox ready at {url} ({who}, pods: {pods})\n"
         f"kubeconfig: {path}\n\n"
         f"In another terminal:\n\n"
-        f"  export KUBECONFIG={path}\n"
-        f"  kubectl get nodes\n"
-        f"  kubectl create deployment web --image=nginx --replicas=2\n"
-        f"  kubectl get pods --watch\n"
-        f"  kubectl api-resources --api-group=argoproj.io\n\n"
-        f"Ctrl-C stops it; everything in it is forgotten."
+        f"  export KUBECONFIG={path}\n" + "".join(f"  {line}\n" for line in _tries(with_controller))
     )
+    click.echo("Ctrl-C stops it; everything in it is forgotten.")
     sys.stdout.flush()
+
+
+def _tries(with_controller: bool) -> list[str]:
+    """Commands worth a try."""
+    examples = _examples()
+    if not with_controller or examples is None:
+        return [
+            "kubectl create deployment web --image=nginx --replicas=2",
+            "kubectl get pods --watch",
+        ]
+    return [
+        f"kubectl apply -f {examples / 'basic-canary.yaml'}",
+        "kubectl argo rollouts set image basic-canary colours=argoproj/rollouts-demo:green",
+        "kubectl argo rollouts get rollout basic-canary --watch",
+        "kubectl argo rollouts promote basic-canary",
+    ]
+
+
+def _examples() -> Path | None:
+    """Where the examples are: in the package, or beside it in a working tree."""
+    package = Path(__file__).parents[1]
+    places = (package / "data" / "examples", package.parent / "examples")
+    return next((place for place in places if place.is_dir()), None)
 
 
 @contextlib.asynccontextmanager

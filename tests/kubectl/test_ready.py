@@ -12,7 +12,7 @@ from rollouts.runtime.clock import SystemClock
 from rollouts.sandbox.apiserver import ApiServer
 from rollouts.sandbox.http.server import HttpServer, write_kubeconfig
 from rollouts.sandbox.options import Options, WatchOptions
-from tests.kubectl.conftest import REPOSITORY, start_sandbox
+from tests.kubectl.conftest import BINARY, REPOSITORY, Kubectl, start_sandbox
 
 
 def stop(running, how=signal.SIGINT) -> str:
@@ -29,7 +29,7 @@ def test_it_becomes_ready_and_leaves_nothing_behind(sandbox_environment):
         "server": running.url
     }
     said = stop(running)
-    assert "kubectl get nodes" in said
+    assert "kubectl get pods --watch" in said
     assert said.endswith("sandbox stopped\n")
     assert running.process.returncode == 0
     assert not running.kubeconfig.parent.exists()
@@ -46,6 +46,21 @@ def test_the_kubeconfig_goes_where_it_is_told_and_names_the_namespace(
     assert running.process.returncode == 0
     written = yaml.safe_load(path.read_text())
     assert written["contexts"][0]["context"]["namespace"] == "team"
+
+
+def test_our_controller_runs_in_it(sandbox_environment, home):
+    running = start_sandbox(sandbox_environment)
+    kubectl = Kubectl(BINARY, running.kubeconfig, home)
+    hints = [running.process.stdout.readline().strip() for _ in range(6)]
+    (apply,) = [line for line in hints if line.startswith("kubectl apply")]
+    kubectl(*apply.split()[1:])
+    kubectl("wait", "--for=condition=Available", "rollout/basic-canary", "--timeout=20s")
+    columns, row = kubectl("get", "rollout").splitlines()
+    assert columns.split() == ["NAME", "DESIRED", "CURRENT", "UP-TO-DATE", "AVAILABLE", "AGE"]
+    assert row.split()[:5] == ["basic-canary", "5", "5", "5", "5"]
+    assert "RolloutUpdated" in kubectl("get", "events")
+    stop(running)
+    assert running.process.returncode == 0
 
 
 def refused(*args: str) -> str:
