@@ -71,7 +71,7 @@ def _copy(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _copy(item) for key, item in value.items() if item is not None}
     if isinstance(value, list):
-        return [_copy(item) for item in value]
+        return [_copy(item) for item in value if item is not None]
     return value
 
 

@@ -114,6 +114,7 @@ def new_job(_: Core, obj: Obj) -> None:
     for prefix in ("", _JOB_PREFIX):
         labels[f"{prefix}controller-uid"] = uid
         labels[f"{prefix}job-name"] = name
+    obj["metadata"].setdefault("labels", dict(labels))
     spec["selector"] = {"matchLabels": {f"{_JOB_PREFIX}controller-uid": uid}}
 
 

@@ -41,11 +41,12 @@ def decoded(
     Raises BadRequest when it is not an object of this type.
     """
     check_type(info, body)
-    obj = copied(body)
-    if obj.get("metadata") is None:
+    try:
+        obj = copied(body)
+    except TypeError as error:
+        raise BadRequest(f"the object cannot be stored as JSON: {error}") from error
+    if not obj.get("metadata"):
         obj["metadata"] = {}
-    if not isinstance(obj["metadata"], dict):
-        raise refused(info, obj, "metadata: expected an object")
     _tidy(obj["metadata"])
     unknown = _unknown(info, obj, options)
     if unknown and options.field_validation != "Ignore":
@@ -58,7 +59,8 @@ def decoded(
         options.warnings.extend(lines)
     if info.custom is None:
         _drop_nulls(obj)
-        if options.field_validation != "Ignore" and (why := _type_error(info.resource, obj)):
+        checked = options.field_validation != "Ignore" or info.storage is not None
+        if checked and (why := _type_error(info.resource, obj)):
             raise refused(info, body, why)
     return conversion.stored(info, obj)
 
@@ -72,6 +74,12 @@ def check_type(info: ResourceInfo, body: Any) -> None:
         raise BadRequest("Object 'Kind' is missing in the request body")
     if not body.get("apiVersion"):
         raise BadRequest("Object 'apiVersion' is missing in the request body")
+    metadata = body.get("metadata") or {}
+    if not isinstance(metadata, dict):
+        raise BadRequest("metadata must be an object")
+    for field in ("name", "namespace", "generateName", "uid", "resourceVersion"):
+        if not isinstance(metadata.get(field), str | None):
+            raise BadRequest(f"metadata.{field} must be a string")
     if body["apiVersion"] != resource.api_version:
         raise BadRequest(
             f"the API version in the data ({body['apiVersion']}) does not match the expected API "
@@ -97,18 +105,18 @@ def _unknown(info: ResourceInfo, obj: Obj, options: Options) -> list[str]:
 
 
 @contextmanager
-def explained(info: ResourceInfo, obj: Obj) -> Iterator[None]:
+def explained(info: ResourceInfo, body: Obj) -> Iterator[None]:
     """Rules expect the types a schema promises; where they stumble, say which field is wrong.
 
-    Raises BadRequest for a wrong type that was not looked for before (``fieldValidation=Ignore``).
+    ``body`` is what the client sent. Raises BadRequest for a wrong type that was not looked for before (``fieldValidation=Ignore``).
     """
     try:
         yield
     except (AttributeError, KeyError, TypeError, ValueError) as error:
-        why = _type_error(info.stored, obj) if info.custom is None else ""
+        why = _type_error(info.resource, body) if info.custom is None else ""
         if not why:
             raise
-        raise object_refused(info, obj, why) from error
+        raise object_refused(info, body, why) from error
 
 
 def _type_error(resource: Resource, obj: Obj) -> str:
@@ -146,5 +154,6 @@ def _drop_nulls(value: Any) -> None:
         for item in value.values():
             _drop_nulls(item)
     elif isinstance(value, list):
+        value[:] = [item for item in value if item is not None]
         for item in value:
             _drop_nulls(item)

@@ -67,10 +67,13 @@ class Writer:
         strategy = strategy_of(info)
         if info.has_status and not strategy.born_with_status:
             obj.pop("status", None)
-        with explained(info, obj):
+        causes = metadata_causes(info, obj)
+        if not obj["metadata"].get("name"):
+            raise self._invalid(info, "", causes)
+        with explained(info, body):
             self._default(info, obj)
             strategy.on_create(self.core, obj)
-            self._check(info, obj, None, metadata_causes(info, obj))
+            self._check(info, obj, None, causes)
         if generated:
             self._draw_free_name(info, scope, obj["metadata"])
         key = Key(scope, obj["metadata"]["name"])
@@ -130,7 +133,7 @@ class Writer:
         old = conversion.current(info, current)
         obj = _merged_by_endpoint(info, old, obj, subresource)
         _keep_system_metadata(obj, old)
-        with explained(info, obj):
+        with explained(info, body):
             if not subresource:
                 self._default(info, obj)
                 strategy_of(info).on_update(self.core, obj, old)
