@@ -7,6 +7,8 @@ not. Called by ``rollouts.cli.main``.
 
 import asyncio
 import random
+import signal
+import sys
 import tempfile
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from rollouts.sandbox.demo.story import Scene
     from rollouts.sandbox.demo.view import ClusterView
 
+_INTERRUPTED: Final = 130
 NAMESPACE: Final = "default"
 _TRAFFIC_SECONDS: Final = 3.0
 _POD_READY_SECONDS: Final = 0.6
@@ -54,12 +57,8 @@ def command(rate: float, *, keep: bool, embedded_prometheus: bool, no_color: boo
     Needs nothing: the cluster, the application, its users and (unless `prometheus` is on the PATH)
     Prometheus run inside this process, on loopback.
     """
-    try:
-        return asyncio.run(
-            _show(Options(rate, keep=keep, embedded=embedded_prometheus, no_color=no_color))
-        )
-    except KeyboardInterrupt:
-        return 130
+    options = Options(rate, keep=keep, embedded=embedded_prometheus, no_color=no_color)
+    return asyncio.run(_show(options))
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,29 +86,37 @@ class _House:
 
 
 class _Background:
-    """Tasks that must not end while the demo runs."""
+    """Tasks that must not end while the demo runs, and the wish to stop it."""
 
     def __init__(self) -> None:
         self._tasks: list[asyncio.Task[None]] = []
+        self._stop = asyncio.Event()
+        for one in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(one, self._stop.set)
 
     def start(self, name: str, run: Coroutine[Any, Any, None]) -> None:
         self._tasks.append(asyncio.create_task(run, name=name))
 
     async def while_running(self, work: Coroutine[Any, Any, int]) -> int:
-        """The result of ``work``; raises what ended a task before it was done."""
+        """The result of ``work``, or 130 when a signal came first.
+
+        Raises what ended a task before that.
+        """
         main = asyncio.create_task(work)
+        stopped = asyncio.create_task(self._stop.wait())
         try:
-            await asyncio.wait([main, *self._tasks], return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait([main, stopped, *self._tasks], return_when=asyncio.FIRST_COMPLETED)
             for task in self._tasks:
                 if task.done():
                     task.result()
                     raise FailedError(f"the {task.get_name()} ended by itself")
-            return await main
+            return await main if main.done() else _INTERRUPTED
         finally:
-            main.cancel()
-            await asyncio.gather(main, return_exceptions=True)
+            for each in (main, stopped):
+                each.cancel()
+            await asyncio.gather(main, stopped, return_exceptions=True)
 
-    async def stop(self) -> None:
+    async def end(self) -> None:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -119,7 +126,16 @@ async def _show(options: Options) -> int:
     _quiet_logs()
     tasks = _Background()
     async with _built(options, tasks) as house:
-        return await tasks.while_running(_play(house, options, tasks))
+        code = await tasks.while_running(_play(house, options, tasks))
+        if options.keep and code != _INTERRUPTED:
+            _what_next(house)
+            await tasks.while_running(_for_ever())
+        return code
+
+
+async def _for_ever() -> int:
+    await asyncio.Event().wait()
+    return 0
 
 
 async def _play(house: _House, options: Options, tasks: _Background) -> int:
@@ -153,9 +169,6 @@ async def _play(house: _House, options: Options, tasks: _Background) -> int:
     finally:
         screen.stop()
     click.echo("\n" + summary(scenes, color=color) + "\n", color=color)
-    if options.keep:
-        _what_next(house)
-        await asyncio.Event().wait()
     return _exit_code(scenes)
 
 
@@ -164,8 +177,6 @@ def _exit_code(scenes: "list[Scene]") -> int:
 
 
 def _screen(house: _House, *, color: bool) -> "Screen":
-    import sys
-
     from rollouts.cli.demoscreen import Screen
     from rollouts.cli.objects import Snapshot
     from rollouts.cli.picture import picture
@@ -230,7 +241,7 @@ async def _built(options: Options, tasks: _Background) -> AsyncIterator[_House]:
         write_kubeconfig(kubeconfig, url, NAMESPACE)
         await cluster.start()
         stack.push_async_callback(cluster.stop)
-        stack.push_async_callback(tasks.stop)
+        stack.push_async_callback(tasks.end)
         tasks.start("cluster", cluster.failed())
         view = ClusterView(cluster.api, clock, rng, NAMESPACE)
         tasks.start("view", view.run())
@@ -281,12 +292,12 @@ def _what_next(house: _House) -> None:
         f"  {house.prometheus.url}    # {house.prometheus.kind}",
     ]
     click.echo("\n".join(lines))
+    sys.stdout.flush()
 
 
 def _quiet_logs() -> None:
     """The story is on standard output; what is wrong with a part goes to standard error."""
     import logging
-    import sys
 
     import structlog
 

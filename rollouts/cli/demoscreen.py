@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 Draw = Callable[[str], list[str]]
 """The lines of a Rollout's tree, coloured as the screen is."""
 
+_STORY_LINES: Final = 6
 _COLORS: Final = {
     Tone.TITLE: "1;36",
     Tone.TELL: "",
@@ -64,7 +65,10 @@ class Screen:
     def _tree(self) -> "Text":
         from rich.text import Text
 
-        return Text.from_ansi("\n" + _indented(self._draw(self._focus)))
+        lines = self._draw(self._focus)
+        if self._live is not None and len(lines) + _STORY_LINES > self._live.console.height:
+            lines = lines[lines.index("") + 1 :]  # a low terminal: the tree without its header
+        return Text.from_ansi("\n" + _indented(lines))
 
     def _print(self, text: str) -> None:
         if self._live is None:
