@@ -99,17 +99,25 @@ def test_typed_create_commands(kubectl):
     kubectl("create", "namespace", f"{kubectl.namespace}-2")
     kubectl("create", "deployment", "web", "--image=nginx:1")
     kubectl("create", "service", "clusterip", "web", "--tcp=80:8080")
+    kubectl("create", "role", "r", "--verb=get,list", "--resource=pods,deployments.apps")
+    kubectl("create", "rolebinding", "rb", "--role=r", "--serviceaccount=default:sa")
+    kubectl("autoscale", "deployment", "web", "--max=3")
     assert kubectl.object("cm", "c")["data"] == {"k": "v"}
     assert kubectl.object("secret", "s")["data"] == {"password": "aHVudGVyMg=="}
     assert kubectl.object("svc", "web")["spec"]["ports"][0]["targetPort"] == 8080
+    assert kubectl.object("hpa", "web")["spec"]["maxReplicas"] == 3
+    assert kubectl.object("role", "r")["rules"] == [
+        {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list"]},
+        {"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["get", "list"]},
+    ]
+    assert kubectl.object("rolebinding", "rb")["subjects"][0]["name"] == "sa"
     containers = kubectl.object("deployment", "web")["spec"]["template"]["spec"]["containers"]
     assert [one["image"] for one in containers] == ["nginx:1"]
     assert kubectl.object("ns", f"{kubectl.namespace}-2")["status"]["phase"] == "Active"
 
 
 def test_a_typed_create_the_sandbox_cannot_read_says_what_to_do(kubectl):
-    args = ("create", "role", "r", "--verb=get", "--resource=pods")
-    found = kubectl.attempt(*args)
+    found = kubectl.attempt("create", "ingress", "web", "--rule=a.test/b=web:80")
     if kubectl.minor >= 32:
         assert "use kubectl apply -f" in found.err
     else:

@@ -278,7 +278,7 @@ class TestProtobuf:
 
     def test_another_kind_is_refused_with_a_way_out(self):
         with pytest.raises(ApiError, match="kubectl apply -f") as refused:
-            protobuf.decode(envelope("rbac.authorization.k8s.io/v1", "Role", b""))
+            protobuf.decode(envelope("networking.k8s.io/v1", "Ingress", b""))
         assert refused.value.code == 415
 
     def test_a_field_that_would_be_lost_is_refused(self):

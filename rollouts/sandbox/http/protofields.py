@@ -20,6 +20,13 @@ ROOTS: Final = frozenset(
         ("v1", "Pod"),
         ("apps/v1", "Deployment"),
         ("batch/v1", "Job"),
+        ("autoscaling/v1", "HorizontalPodAutoscaler"),
+        ("policy/v1", "Eviction"),
+        ("policy/v1", "PodDisruptionBudget"),
+        ("rbac.authorization.k8s.io/v1", "ClusterRole"),
+        ("rbac.authorization.k8s.io/v1", "ClusterRoleBinding"),
+        ("rbac.authorization.k8s.io/v1", "Role"),
+        ("rbac.authorization.k8s.io/v1", "RoleBinding"),
         ("v1", "DeleteOptions"),
         ("meta.k8s.io/v1", "DeleteOptions"),
     }
@@ -36,6 +43,7 @@ OMIT_ZERO: Final = frozenset(
         "minReadySeconds",
         "nodePort",
         "paused",
+        "publishNotReadyAddresses",
         "stdin",
         "stdinOnce",
         "targetPort",
@@ -44,6 +52,8 @@ OMIT_ZERO: Final = frozenset(
 )
 
 _META: Final = "metadata:ObjectMeta"
+_ROLE: Final = {1: _META, 2: "rules:[PolicyRule]"}
+_ROLE_BINDING: Final = {1: _META, 2: "subjects:[Subject]", 3: "roleRef:RoleRef"}
 MESSAGES: Final[Mapping[str, Mapping[int, str]]] = {
     "ObjectMeta": {
         1: "name:string",
@@ -133,6 +143,7 @@ MESSAGES: Final[Mapping[str, Mapping[int, str]]] = {
         4: "type:string",
         7: "sessionAffinity:string",
         10: "externalName:string",
+        13: "publishNotReadyAddresses:bool",
     },
     "ServicePort": {
         1: "name:string",
@@ -168,6 +179,35 @@ MESSAGES: Final[Mapping[str, Mapping[int, str]]] = {
         7: "backoffLimit:int",
         8: "ttlSecondsAfterFinished:int",
     },
+    "HorizontalPodAutoscaler": {1: _META, 2: "spec:AutoscalerSpec", 3: "status:Empty"},
+    "AutoscalerSpec": {
+        1: "scaleTargetRef:ScaleTarget",
+        2: "minReplicas:int",
+        3: "maxReplicas:int",
+        4: "targetCPUUtilizationPercentage:int",
+    },
+    "ScaleTarget": {1: "kind:string", 2: "name:string", 3: "apiVersion:string"},
+    "Eviction": {1: _META, 2: "deleteOptions:DeleteOptions"},
+    "PodDisruptionBudget": {1: _META, 2: "spec:BudgetSpec", 3: "status:Empty"},
+    "BudgetSpec": {
+        1: "minAvailable:intstr",
+        2: "selector:LabelSelector",
+        3: "maxUnavailable:intstr",
+        4: "unhealthyPodEvictionPolicy:string",
+    },
+    "ClusterRole": _ROLE,
+    "ClusterRoleBinding": _ROLE_BINDING,
+    "Role": _ROLE,
+    "RoleBinding": _ROLE_BINDING,
+    "PolicyRule": {
+        1: "verbs:[string]",
+        2: "apiGroups:[string]",
+        3: "resources:[string]",
+        4: "resourceNames:[string]",
+        5: "nonResourceURLs:[string]",
+    },
+    "RoleRef": {1: "apiGroup:string", 2: "kind:string", 3: "name:string"},
+    "Subject": {1: "kind:string", 2: "apiGroup:string", 3: "name:string", 4: "namespace:string"},
     "PodTemplateSpec": {1: _META, 2: "spec:PodSpec"},
     "PodSpec": {
         2: "containers:[Container]",
