@@ -116,3 +116,16 @@ def test_timeouts_fire_at_their_virtual_moment() -> None:
         return asyncio.get_running_loop().time()
 
     assert run_virtual(main()) == 30
+
+
+def test_a_timer_never_finds_that_it_is_too_early() -> None:
+    async def until(moment: float) -> None:
+        loop = asyncio.get_running_loop()
+        while loop.time() < moment:  # noqa: ASYNC110 - time itself is what is waited for
+            await asyncio.sleep(moment - loop.time())
+
+    async def main() -> float:
+        await asyncio.gather(until(10 - 1e-7), until(10), until(10 + 1e-7))
+        return asyncio.get_running_loop().time()
+
+    assert run_virtual(main(), limit=20) == pytest.approx(10)
