@@ -99,12 +99,12 @@ def test_every_resource_the_code_uses_is_granted(path: Path) -> None:
 @pytest.mark.parametrize(
     ("resource", "subresource", "verbs"),
     [
-        (ROLLOUTS, "", READ | {"patch"}),
+        (ROLLOUTS, "", {"list", "watch", "patch"}),
         (ROLLOUTS, "status", {"patch"}),
         (ANALYSIS_RUNS, "", READ | {"create", "patch", "delete"}),
         (REPLICA_SETS, "", READ | {"create", "patch", "delete"}),
-        (SERVICES, "", READ | {"patch"}),
-        (PODS, "", {"list", "watch"}),
+        (SERVICES, "", {"list", "watch", "patch"}),
+        (PODS, "", {"list"}),
         (SECRETS, "", {"get"}),
         (JOBS, "", {"get", "list", "create", "delete"}),
         (LEASES, "", {"get", "create", "update"}),
