@@ -6,7 +6,7 @@ and the copy that keeps the client's object and the store's apart. Called by the
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
 from rollouts.kube.api import Obj
 from rollouts.kube.errors import BadRequest
@@ -17,6 +17,7 @@ from rollouts.sandbox.objects import copied
 from rollouts.sandbox.options import Options
 from rollouts.sandbox.registry import ResourceInfo
 
+_SCHEMA: Final = "openAPIV3Schema"
 # How strict decoding refuses: for a whole object, and for the result of a patch.
 Refusal = Callable[[ResourceInfo, Obj, str], Exception]
 
@@ -108,7 +109,8 @@ def _unknown(info: ResourceInfo, obj: Obj, options: Options) -> list[str]:
 def explained(info: ResourceInfo, body: Obj) -> Iterator[None]:
     """Rules expect the types a schema promises; where they stumble, say which field is wrong.
 
-    ``body`` is what the client sent. Raises BadRequest for a wrong type that was not looked for before (``fieldValidation=Ignore``).
+    ``body`` is what the client sent. Raises BadRequest for a wrong type that was not looked for
+    before (``fieldValidation=Ignore``).
     """
     try:
         yield
@@ -147,12 +149,13 @@ def _drop(value: Any, path: str) -> None:
 
 
 def _drop_nulls(value: Any) -> None:
-    """A null is an absent field to every built-in type."""
+    """A null is an absent field to every built-in type, and may be meant in a schema alone."""
     if isinstance(value, dict):
         for key in [name for name, item in value.items() if item is None]:
             del value[key]
-        for item in value.values():
-            _drop_nulls(item)
+        for key, item in value.items():
+            if key != _SCHEMA:
+                _drop_nulls(item)
     elif isinstance(value, list):
         value[:] = [item for item in value if item is not None]
         for item in value:

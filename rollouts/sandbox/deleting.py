@@ -16,7 +16,7 @@ from rollouts.sandbox.causes import invalid_object, unsupported
 from rollouts.sandbox.core import Core, check_verb, naming
 from rollouts.sandbox.objects import dig
 from rollouts.sandbox.options import DeleteOptions, ListOptions, Options
-from rollouts.sandbox.reading import Reader, selection
+from rollouts.sandbox.reading import selection
 from rollouts.sandbox.registry import ResourceInfo
 from rollouts.sandbox.revisions import Key, stamped
 
@@ -90,10 +90,18 @@ class Deleter:
         check_verb(info, "deletecollection")
         matches = selection(info, chosen.labels, chosen.fields)
         scope = namespace or None if info.resource.namespaced else None
+        deleted = []
         for _, obj in self.core.store.items(info.bucket, scope):
-            if matches is None or matches(self.core.shown(info, obj)):
+            shown = self.core.shown(info, obj)
+            if matches is None or matches(shown):
                 self._delete(info, obj, wanted, options)
-        return Reader(self.core).page(info, namespace, chosen)
+                deleted.append(shown)
+        return {
+            "kind": info.kind_of_list,
+            "apiVersion": info.resource.api_version,
+            "metadata": {"resourceVersion": str(self.core.store.revision)},
+            "items": deleted,
+        }
 
     def _delete(
         self, info: ResourceInfo, current: Obj, wanted: DeleteOptions, options: Options

@@ -56,8 +56,8 @@ def evict(  # noqa: PLR0917 - what a request to this subresource consists of
 
 def _needs_budget(pod: Obj) -> bool:
     """A pod that has ended, has not started, or is going anyway disrupts nothing."""
-    phase = dig(pod, "status", "phase")
-    return phase == "Running" and "deletionTimestamp" not in pod["metadata"]
+    idle = dig(pod, "status", "phase") in ("Pending", "Succeeded", "Failed")
+    return not idle and "deletionTimestamp" not in pod["metadata"]
 
 
 def _check_budget(core: Core, pod: Obj) -> None:

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from rollouts.kube.api import Obj
 from rollouts.kube.selectors import valid_label_key, valid_label_value
-from rollouts.sandbox.causes import CauseLike, invalid, required
+from rollouts.sandbox.causes import CauseLike, invalid, required, too_long
 from rollouts.sandbox.registry import ResourceInfo
 
 _LABEL: Final = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", re.ASCII)
@@ -33,6 +33,7 @@ _SERVICE_TEXT: Final = (
     "alphabetic character, and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', "
     "regex used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')"
 )
+_LARGEST_ANNOTATIONS: Final = 256 * 1024
 _VALUE_TEXT: Final = (
     "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', "
     "and must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or "
@@ -115,6 +116,9 @@ def _annotation_causes(annotations: Any) -> list[CauseLike]:
     if not isinstance(annotations, dict):
         return [invalid(path, annotations, "must be a map of strings")]
     causes: list[CauseLike] = []
+    size = sum(len(str(key)) + len(str(value)) for key, value in annotations.items())
+    if size > _LARGEST_ANNOTATIONS:
+        causes.append(too_long(path, _LARGEST_ANNOTATIONS))
     for key, value in annotations.items():
         if not valid_label_key(key.lower()):
             causes.append(invalid(path, key, _KEY_TEXT))

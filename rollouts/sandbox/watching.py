@@ -137,8 +137,9 @@ class Watch:
         if self._deadline is not None and now >= self._deadline:
             self.close()
         elif self._bookmark_at is not None and now >= self._bookmark_at:
-            # Nothing of this bucket was missed up to the store's revision: no news came before.
-            self._cursor = max(self._cursor, self._core.store.revision)
+            # News may have come at this very moment: it goes before the bookmark that covers it.
+            self._read()
+            self._cursor = self._core.store.revision
             self._ready.append(self._bookmark())
             self._bookmark_at = now + BOOKMARK_EVERY
             if self._deadline is not None:

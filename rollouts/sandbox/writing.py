@@ -155,13 +155,21 @@ class Writer:
         old = self.core.store.get(info.bucket, key)
         loaded = customs.load_definition(self.core, info, obj, old)
         if options.dry_run:
-            version = old["metadata"]["resourceVersion"] if old else str(self.core.store.revision)
-            obj["metadata"]["resourceVersion"] = version
-            return self.core.shown(info, obj)
+            return self._imagined(info, obj, old)
         written = self.core.store.put(info.bucket, key, obj)
         if loaded is not None:
             customs.publish(self.core, written, loaded)
         return self.core.shown(info, written)
+
+    def _imagined(self, info: ResourceInfo, obj: Obj, old: Obj | None) -> Obj:
+        """What a write would have stored; a new object has no resourceVersion until it is."""
+        revision = old["metadata"]["resourceVersion"] if old else str(self.core.store.revision)
+        obj["metadata"]["resourceVersion"] = revision
+        shown = self.core.shown(info, obj)
+        if old is not None:
+            return shown
+        metadata = {k: v for k, v in shown["metadata"].items() if k != "resourceVersion"}
+        return {**shown, "metadata": metadata}
 
     def _check_namespace(self, info: ResourceInfo, namespace: str, obj: Obj) -> None:
         found = self.core.namespace(namespace)

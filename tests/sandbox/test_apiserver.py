@@ -105,6 +105,7 @@ def test_a_dry_run_says_what_would_be_and_leaves_no_trace(world):
     before = world.server.store.revision
     made = world.create(DEPLOYMENTS, deployment("web"), dry_run=True)
     assert made["spec"]["revisionHistoryLimit"] == 10
+    assert "resourceVersion" not in made["metadata"]
     assert not world.exists(DEPLOYMENTS, "web")
     assert world.server.store.revision == before
 

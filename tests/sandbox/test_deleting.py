@@ -165,13 +165,14 @@ def test_a_collection_goes_by_selector_and_by_namespace(world):
     for name, track in (("a", "old"), ("b", "new"), ("c", "old")):
         world.create(CONFIG_MAPS, config_map(name, {"track": track}))
     world.create(CONFIG_MAPS, config_map("d", {"track": "old"}), "kube-system")
-    world.server.delete_collection(
+    deleted = world.server.delete_collection(
         world.info(CONFIG_MAPS),
         "default",
         ListOptions(labels="track=old"),
         DeleteOptions(),
         Options(),
     )
+    assert [one["metadata"]["name"] for one in deleted["items"]] == ["a", "c"]
     assert world.names(CONFIG_MAPS) == ["b"]
     assert world.names(CONFIG_MAPS, namespace="kube-system") == ["d"]
 

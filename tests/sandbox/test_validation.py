@@ -321,6 +321,15 @@ def test_a_service_that_makes_no_sense(world, change, field):
     assert field in refusals(caught)
 
 
+def test_annotations_have_room_for_so_much_only(world):
+    body = config_map("a")
+    body["metadata"]["annotations"] = {"note": "x" * 262144}
+    with pytest.raises(Invalid) as caught:
+        world.create(CONFIG_MAPS, body)
+    why = "Too long: may not be more than 262144 bytes"
+    assert refusals(caught)["metadata.annotations"] == why
+
+
 def test_an_owner_is_named_in_full(world):
     body = config_map("a")
     body["metadata"]["ownerReferences"] = [{"kind": "Pod", "name": "p"}]

@@ -154,6 +154,18 @@ def test_a_quiet_watch_sends_bookmarks_and_ends_on_time():
     assert run_virtual(story()) == [(60, "BOOKMARK"), (98, "BOOKMARK")]
 
 
+def test_what_happens_at_the_moment_of_a_bookmark_is_not_skipped():
+    async def story() -> list[str]:
+        world, loop = World(), asyncio.get_running_loop()
+        options = {"allow_bookmarks": True, "timeout_seconds": 70}
+        watch = world.watch(CONFIG_MAPS, resource_version="1", **options)
+        first = asyncio.ensure_future(anext(watch))
+        loop.call_at(loop.time() + 60, lambda: world.create(CONFIG_MAPS, config_map("a")))
+        return spelled([await first, *[event async for event in watch]])
+
+    assert run_virtual(story())[:2] == ["ADDED a", "BOOKMARK"]
+
+
 def test_closing_a_watch_ends_it_for_whoever_waits():
     async def story() -> list[str]:
         world = World()
