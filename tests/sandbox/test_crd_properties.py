@@ -3,6 +3,7 @@
 import copy
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -166,6 +167,35 @@ def test_a_root_of_any_kind_is_judged(value):
     schema = load(definition()).versions["v1"]
     obj = {"spec": value, "metadata": value}
     assert isinstance(schema.validate(obj), list)
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"type": "object", "additionalProperties": True},
+        {"type": "object", "x-kubernetes-preserve-unknown-fields": True},
+        {
+            "type": "object",
+            "additionalProperties": {
+                "type": "array",
+                "x-kubernetes-list-type": "set",
+                "items": {"x-kubernetes-preserve-unknown-fields": True},
+            },
+            "x-kubernetes-validations": [{"rule": "self == self", "message": "odd"}],
+        },
+    ],
+    ids=["open", "preserved", "set"],
+)
+def test_nesting_deeper_than_the_stack_is_survived(schema):
+    deep: Any = []
+    for _ in range(5000):
+        deep = [deep]
+    spec_schema = loaded(schema)
+    obj = widget({"v": {"a": [deep, 1, deep]}})
+    prepared(spec_schema, obj)
+    old = widget({"v": {"a": [1, deep]}})
+    assert len(spec_schema.validate(obj)) <= 1
+    assert len(spec_schema.validate(obj, old)) <= 1
 
 
 PIECES = st.sampled_from(

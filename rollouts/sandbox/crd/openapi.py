@@ -28,26 +28,6 @@ def publish(raw: Obj, group: str, version: str, kind: str) -> Obj:
     return schema
 
 
-def publish_list(component: str, group: str, version: str, kind: str, list_kind: str) -> Obj:
-    """The schema of a list of a kind, whose own schema is published as ``component``."""
-    properties = _resource()
-    properties["metadata"] = _reference("ListMeta", "Standard list metadata.")
-    properties["items"] = {
-        "type": "array",
-        "description": f"List of {kind} objects.",
-        "items": {"allOf": [{"$ref": f"#/components/schemas/{component}"}], "default": {}},
-    }
-    return {
-        "type": "object",
-        "description": f"{list_kind} is a list of {kind}",
-        "required": ["items"],
-        "properties": properties,
-        "x-kubernetes-group-version-kind": [
-            {"group": group, "version": version, "kind": list_kind}
-        ],
-    }
-
-
 def _resource() -> Obj:
     return {
         "apiVersion": {"type": "string", "description": _API_VERSION},

@@ -70,12 +70,14 @@ def _prune_metadata(metadata: Any, path: str, unknown: list[str]) -> None:
 
 def _clear(value: Any, path: str, unknown: list[str]) -> None:
     """Without a schema below, scalars stay and objects lose every field."""
-    if isinstance(value, dict):
-        unknown.extend(child(path, key) for key in value)
-        value.clear()
-    elif isinstance(value, list):
-        for i, item in enumerate(value):
-            _clear(item, f"{path}[{i}]", unknown)
+    pending = [(value, path)]
+    while pending:  # lists may nest deeper than Python's stack
+        found, where = pending.pop()
+        if isinstance(found, dict):
+            unknown.extend(child(where, key) for key in found)
+            found.clear()
+        elif isinstance(found, list):
+            pending.extend((item, f"{where}[{i}]") for i, item in enumerate(found))
 
 
 def drop_nulls(value: Any, node: Node) -> None:

@@ -24,8 +24,7 @@ class Format:
 
 
 def _pattern(text: str, longest: int) -> Callable[[str], bool]:
-    compiled = re.compile(text, re.ASCII)
-    return lambda value: len(value) <= longest and compiled.fullmatch(value) is not None
+    return lambda value: len(value) <= longest and re.fullmatch(text, value, re.ASCII) is not None
 
 
 _CHECKS: Final[Mapping[str, Callable[[str], bool]]] = {

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from fractions import Fraction
 from typing import Final
-from zoneinfo import ZoneInfo
 
 from rollouts.sandbox.crd.cel.signatures import Library
 from rollouts.sandbox.crd.cel.values import (
@@ -105,6 +104,8 @@ def _zone(name: str) -> tzinfo:
         offset = timedelta(hours=int(match[2]), minutes=int(match[3]))
         if offset < timedelta(days=1):
             return timezone(-offset if match[1] == "-" else offset)
+    from zoneinfo import ZoneInfo  # few rules ask for a place's time
+
     try:
         return ZoneInfo(name)
     except (ValueError, OSError, KeyError):
