@@ -47,12 +47,14 @@ class NamespaceController(Worker):
         super().__init__(api, informers, clock)
         self._resources = resources
         self._namespaces = informers.store(NAMESPACES)
-        self._pauses: dict[str, float] = {}
+        self._pauses: dict[str, float] = {}  # by uid, as the next
+        self._emptied: dict[str, set[Resource]] = {}
         self._namespaces.subscribe(self._changed)
 
     def _changed(self, change: Change) -> None:
         if change.new is None:
             self._pauses.pop(uid(change.object), None)
+            self._emptied.pop(uid(change.object), None)
         elif deleting(change.new):
             self.queue.add(key_of(change.new))
 
@@ -60,11 +62,17 @@ class NamespaceController(Worker):
         namespace = self._namespaces.get(*key)
         if namespace is None or FINALIZER not in (spec(namespace).get("finalizers") or ()):
             return None
-        left = {
-            resource.group_resource: count
-            for resource in self._resources()
-            if resource.namespaced and (count := await self._empty(resource, key.name))
-        }
+        # Nothing can be created in a namespace that ends: what was found empty stays empty, so
+        # a server that fails now and then delays the end but cannot prevent it.
+        emptied = self._emptied.setdefault(uid(namespace), set())
+        left: dict[str, int] = {}
+        for resource in self._resources():
+            if resource.namespaced and resource not in emptied:
+                count = await self._empty(resource, key.name)
+                if count:
+                    left[resource.group_resource] = count
+                else:
+                    emptied.add(resource)
         if left:
             await self._say_what_is_left(namespace, left)
             pause = self._pauses.get(uid(namespace), FIRST_PAUSE)
