@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 from rollouts.kube.api import Obj
-from rollouts.kube.errors import BadRequest
-from rollouts.kube.resources import Resource
+from rollouts.kube.errors import ApiError, BadRequest, Invalid
+from rollouts.kube.resources import SECRETS, Resource
 from rollouts.sandbox import conversion
 from rollouts.sandbox.causes import invalid, invalid_object
 from rollouts.sandbox.objects import copied
@@ -19,7 +19,7 @@ from rollouts.sandbox.registry import ResourceInfo
 
 _SCHEMA: Final = "openAPIV3Schema"
 # How strict decoding refuses: for a whole object, and for the result of a patch.
-Refusal = Callable[[ResourceInfo, Obj, str], Exception]
+Refusal = Callable[[ResourceInfo, Obj, str], ApiError]
 
 
 def object_refused(info: ResourceInfo, _: Obj, why: str) -> BadRequest:
@@ -30,8 +30,14 @@ def object_refused(info: ResourceInfo, _: Obj, why: str) -> BadRequest:
     )
 
 
-def patch_refused(_: ResourceInfo, result: Obj, why: str) -> Exception:
-    return invalid_object("", "", "", [invalid("patch", result, why)])
+def patch_refused(patch: Any) -> Refusal:
+    """Quotes the patch, not the object it made: that may be long, and a Secret."""
+
+    def refused(info: ResourceInfo, _: Obj, why: str) -> Invalid:
+        quoted = "" if info.resource == SECRETS else patch
+        return invalid_object("", "", "", [invalid("patch", quoted, why)])
+
+    return refused
 
 
 def decoded(

@@ -115,7 +115,7 @@ class Writer:
         result = patched(info, self.core.shown(info, current), patch, patch_type)
         check_type(info, result)
         _check_names(info, namespace, name, meta(result))
-        return self._replace(info, current, result, options, subresource, patch_refused)
+        return self._replace(info, current, result, options, subresource, patch_refused(patch))
 
     def _replace(  # noqa: PLR0917 - one step of the pipeline, private
         self,

@@ -21,6 +21,7 @@ from rollouts.kube.resources import (
     NODES,
     PODS,
     REPLICA_SETS,
+    SECRETS,
     SERVICES,
 )
 from rollouts.sandbox.builtins import HPAS, HPAS_V1, NEW_EVENTS
@@ -277,6 +278,17 @@ def test_a_strict_patch_names_the_unknown_field(world):
     world.create(DEPLOYMENTS, deployment("web"))
     with pytest.raises(Invalid, match=r'strict decoding error: unknown field "spec\.replicsa"'):
         world.patch(DEPLOYMENTS, "web", {"spec": {"replicsa": 1}}, field_validation="Strict")
+
+
+def test_a_refused_patch_of_a_secret_is_not_quoted(world):
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}}
+    world.create(SECRETS, secret)
+    with pytest.raises(Invalid) as caught:
+        world.patch(
+            SECRETS, "s", {"data": {"k": "aHVudGVyMg=="}, "x": 1}, field_validation="Strict"
+        )
+    assert 'unknown field "x"' in caught.value.message
+    assert "aHVudGVyMg" not in str(caught.value.status)
 
 
 def test_the_first_namespaces_are_there(world):
