@@ -53,6 +53,8 @@ async def set_the_scene(stage: Stage, objects: Sequence[Obj]) -> None:
     view = stage.view
     for obj in objects:
         await stage.api.create(_RESOURCES[obj["kind"]], obj, view.namespace)
+    names = ", ".join(f"{obj['kind']} {obj['metadata']['name']}" for obj in objects)
+    stage.say(f"created {names}", Tone.QUIET)
 
     def healthy() -> bool:
         return all(view.status(name).get("phase") == "Healthy" for name in (SHOP, CHECKOUT))
