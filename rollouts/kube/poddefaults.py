@@ -13,6 +13,8 @@ from rollouts.kube.api import Obj
 from rollouts.kube.quantities import canonical_quantity
 
 _FILE_MODE: Final = 0o644
+# Where "not read-only" and "not said" are two things.
+_READ_ONLY_POINTERS: Final = frozenset({"azureDisk", "csi", "storageos"})
 _IMAGE: Final = re.compile(
     r"(?P<name>(?:[A-Za-z0-9.-]+(?::\d+)?/)?[a-z0-9._/-]+)"
     r"(?::(?P<tag>\w[\w.-]{0,127}))?(?:@(?P<digest>[A-Za-z0-9_+.-]+:[0-9a-fA-F]{32,}))?",
@@ -160,6 +162,9 @@ def _fill_http_get(handler: Obj) -> None:
 def _fill_volume(volume: Obj) -> None:
     if not any(isinstance(value, dict) for value in volume.values()):
         volume["emptyDir"] = {}
+    for source, value in volume.items():
+        if isinstance(value, dict) and source not in _READ_ONLY_POINTERS:
+            _drop_unset(value, "readOnly")
     for source, fill in _VOLUMES.items():
         if isinstance(volume.get(source), dict):
             fill(volume[source])

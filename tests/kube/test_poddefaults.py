@@ -113,6 +113,12 @@ def test_volumes_get_their_modes_and_a_volume_of_nothing_is_empty():
     }
 
 
+def test_a_volume_that_may_be_written_says_nothing_about_it():
+    claim = {"claimName": "c", "readOnly": False}
+    made = default_pod_template(template(volumes=[{"name": "v", "persistentVolumeClaim": claim}]))
+    assert made["spec"]["volumes"][0]["persistentVolumeClaim"] == {"claimName": "c"}
+
+
 def test_on_the_hosts_network_ports_are_the_hosts():
     made = default_pod_template(
         template({"name": "a", "image": "x", "ports": [{"containerPort": 80}]}, hostNetwork=True)
