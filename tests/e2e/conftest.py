@@ -57,7 +57,7 @@ def play(request: pytest.FixtureRequest) -> Callable[[Story], None]:
         if path:
             asyncio.run(_on_a_real_cluster(path, story, f"e2e-{name}"))
         else:
-            run_virtual(_on_the_embedded_cluster(story, f"e2e-{name}"), seed=SEED)
+            run_virtual(_on_the_embedded_cluster(story, f"e2e-{name}"), seed=SEED, shuffle=True)
 
     return run
 

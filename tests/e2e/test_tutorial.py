@@ -46,6 +46,7 @@ async def shell(folder):
         process = await asyncio.create_subprocess_exec(
             *words,
             env=environment,
+            cwd=EXAMPLES.parent,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )

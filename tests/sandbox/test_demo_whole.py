@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +11,7 @@ import pytest
 def test_the_demo_ends_as_told():
     done = subprocess.run(
         [sys.executable, "-m", "rollouts.cli.main", "demo", "--embedded-prometheus"],
+        cwd=Path(__file__).parents[2],
         capture_output=True,
         text=True,
         timeout=80,
