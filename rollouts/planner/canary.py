@@ -133,7 +133,8 @@ def _drain_others(draft: Draft, budget: Budget) -> bool:
         draft.scale(rs, rs.available)
     if unhealthy:
         return True
-    spare = sum(rs.available for rs in draft.all_sets) - budget.floor
+    # Pods already given up still count as available until they are gone.
+    spare = sum(min(rs.spec, rs.available) for rs in draft.all_sets) - budget.floor
     moved = False
     for rs in sorted(active, key=lambda r: (-r.revision, r.created)):
         if spare <= 0:
