@@ -1,9 +1,10 @@
 """Kubernetes events, without getting in anybody's way.
 
-Owns aggregation (the same thing said again raises a count), the spam filter (per object a burst of
-25, then one in five minutes) and a bounded background queue. Recording never blocks and never
-fails; an event that cannot be written is dropped and counted. Used by reconcilers through
-``record``; the manager runs ``run`` and awaits ``flush`` when it stops.
+Owns aggregation (the same thing said again raises a count), the spam filter (per object and reason
+a burst of 25, then one in five minutes, so that chatter never drowns an abort) and a bounded
+background queue. Recording never blocks and never fails; an event that cannot be written is dropped
+and counted. Used by reconcilers through ``record``; the manager runs ``run`` and awaits ``flush``
+when it stops.
 """
 
 import asyncio
@@ -110,7 +111,7 @@ class EventRecorder:
             waiting.count += 1
             waiting.last = now
             return
-        if len(self._pending) >= self._capacity or not self._take_token(identity[0]):
+        if len(self._pending) >= self._capacity or not self._take_token(f"{identity[0]}/{reason}"):
             self.dropped += 1
             return
         # The name is fixed here, so that a create whose answer was lost is not repeated as another.
@@ -138,12 +139,12 @@ class EventRecorder:
             self.dropped += len(self._pending)
             _log.warning("events lost at stop", count=len(self._pending))
 
-    def _take_token(self, uid: str) -> bool:
+    def _take_token(self, said: str) -> bool:
         now = self._clock.monotonic()
-        tokens, since = self._buckets.pop(uid, (float(_BURST), now))
+        tokens, since = self._buckets.pop(said, (float(_BURST), now))
         tokens = min(_BURST, tokens + (now - since) / _REFILL_SECONDS)
         allowed = tokens >= 1
-        _remember(self._buckets, uid, (tokens - 1 if allowed else tokens, now))
+        _remember(self._buckets, said, (tokens - 1 if allowed else tokens, now))
         return allowed
 
     async def _write(self, identity: _Identity, pending: _Pending) -> None:
