@@ -95,6 +95,16 @@ def test_one_object_cannot_flood() -> None:
     assert recorder.dropped == 75
 
 
+def test_chatter_never_drowns_another_reason() -> None:
+    async def story(_: MemoryApi, recorder: EventRecorder) -> None:
+        for number in range(100):
+            recorder.normal(ROLLOUT, "ScalingReplicaSet", f"message {number}")
+        recorder.warning(ROLLOUT, "RolloutAborted", "the error rate is too high")
+
+    api, _ = play(story)
+    assert "RolloutAborted" in {event["reason"] for event in api.of(EVENTS)}
+
+
 def test_recording_never_waits_for_a_server_that_is_away() -> None:
     def away(_verb: str, _committed: bool) -> None:
         raise Unreachable("away")
