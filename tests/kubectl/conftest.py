@@ -12,6 +12,7 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -84,10 +85,16 @@ class Kubectl:
     def object(self, *args: str) -> Any:
         return json.loads(self("get", *args, "-o", "json"))
 
-    def start(self, *args: str) -> subprocess.Popen[str]:
-        return subprocess.Popen(
+    @contextmanager
+    def running(self, *args: str) -> Iterator[subprocess.Popen[str]]:
+        """A command that goes on beside the test, and ends with the block."""
+        with subprocess.Popen(
             self.command(args), stdout=subprocess.PIPE, text=True, env=self.environment
-        )
+        ) as process:
+            try:
+                yield process
+            finally:
+                process.terminate()
 
     @property
     def minor(self) -> int:

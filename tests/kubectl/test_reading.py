@@ -102,16 +102,13 @@ class TestGet:
 
     def test_watch_prints_a_line_per_change(self, kubectl):
         kubectl("create", "-f", "-", stdin=config_map("a", k="v"))
-        watching = kubectl.start("get", "configmaps", "--watch")
-        assert watching.stdout.readline().split() == ["NAME", "DATA", "AGE"]
-        assert watching.stdout.readline().split()[:2] == ["a", "1"]
-        kubectl("patch", "cm", "a", "-p", '{"data":{"l":"w"}}')
-        assert watching.stdout.readline().split()[:2] == ["a", "2"]
-        kubectl("create", "configmap", "b")
-        assert watching.stdout.readline().split()[:2] == ["b", "0"]
-        watching.terminate()
-        watching.wait(timeout=10)
-        watching.stdout.close()
+        with kubectl.running("get", "configmaps", "--watch") as watching:
+            assert watching.stdout.readline().split() == ["NAME", "DATA", "AGE"]
+            assert watching.stdout.readline().split()[:2] == ["a", "1"]
+            kubectl("patch", "cm", "a", "-p", '{"data":{"l":"w"}}')
+            assert watching.stdout.readline().split()[:2] == ["a", "2"]
+            kubectl("create", "configmap", "b")
+            assert watching.stdout.readline().split()[:2] == ["b", "0"]
 
 
 class TestDescribe:

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 
+import pytest
 import yaml
 
 from rollouts.runtime.clock import SystemClock
@@ -15,6 +16,22 @@ from rollouts.sandbox.options import Options, WatchOptions
 from tests.kubectl.conftest import BINARY, REPOSITORY, Kubectl, start_sandbox
 
 
+@pytest.fixture
+def launch(sandbox_environment):
+    """Starts sandboxes; those a failed test leaves behind are killed."""
+    started = []
+
+    def start(*args):
+        started.append(start_sandbox(sandbox_environment, *args))
+        return started[-1]
+
+    yield start
+    for running in started:
+        running.process.kill()
+        running.process.wait()
+        running.process.stdout.close()
+
+
 def stop(running, how=signal.SIGINT) -> str:
     running.process.send_signal(how)
     running.process.wait(timeout=10)
@@ -22,8 +39,8 @@ def stop(running, how=signal.SIGINT) -> str:
         return rest.read()
 
 
-def test_it_becomes_ready_and_leaves_nothing_behind(sandbox_environment):
-    running = start_sandbox(sandbox_environment, "--no-controller")
+def test_it_becomes_ready_and_leaves_nothing_behind(launch):
+    running = launch("--no-controller")
     assert running.ask("/readyz") == b"ok"
     assert yaml.safe_load(running.kubeconfig.read_text())["clusters"][0]["cluster"] == {
         "server": running.url
@@ -35,12 +52,10 @@ def test_it_becomes_ready_and_leaves_nothing_behind(sandbox_environment):
     assert not running.kubeconfig.parent.exists()
 
 
-def test_the_kubeconfig_goes_where_it_is_told_and_names_the_namespace(
-    sandbox_environment, tmp_path
-):
+def test_the_kubeconfig_goes_where_it_is_told_and_names_the_namespace(launch, tmp_path):
     path = tmp_path / "kubeconfig"
     args = ("--no-controller", "--kubeconfig", str(path), "--namespace", "team")
-    running = start_sandbox(sandbox_environment, *args)
+    running = launch(*args)
     assert b'"team"' in running.ask("/api/v1/namespaces/team")
     stop(running, signal.SIGTERM)
     assert running.process.returncode == 0
@@ -48,8 +63,8 @@ def test_the_kubeconfig_goes_where_it_is_told_and_names_the_namespace(
     assert written["contexts"][0]["context"]["namespace"] == "team"
 
 
-def test_our_controller_runs_in_it(sandbox_environment, home):
-    running = start_sandbox(sandbox_environment)
+def test_our_controller_runs_in_it(launch, home):
+    running = launch()
     kubectl = Kubectl(BINARY, running.kubeconfig, home)
     hints = [running.process.stdout.readline().strip() for _ in range(6)]
     (apply,) = [line for line in hints if line.startswith("kubectl apply")]
@@ -84,8 +99,8 @@ def test_a_kubeconfig_of_somebody_else_is_not_overwritten(tmp_path):
     assert "production" in path.read_text()
 
 
-def test_a_taken_port_is_named(sandbox_environment):
-    running = start_sandbox(sandbox_environment, "--no-controller")
+def test_a_taken_port_is_named(launch):
+    running = launch("--no-controller")
     port = running.url.rpartition(":")[2]
     assert f"cannot listen on port {port}" in refused("--no-controller", "--port", port)
     stop(running)

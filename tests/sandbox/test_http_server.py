@@ -236,6 +236,13 @@ class TestObjects:
         _, _, left = await client("GET", MAPS)
         assert [one["metadata"]["name"] for one in left["items"]] == ["b"]
 
+    async def test_a_namespace_can_be_told_twice_to_go(self, client):
+        body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "leaving"}}
+        await client("POST", "/api/v1/namespaces", body)
+        for _ in range(2):
+            code, _, found = await client("DELETE", "/api/v1/namespaces/leaving")
+            assert (code, found["status"]["phase"]) == (200, "Terminating")
+
     async def test_pages(self, client):
         for name in ("a", "b", "c"):
             await client("POST", MAPS, config_map(name))
