@@ -157,7 +157,7 @@ class Deleter:
             metadata["deletionGracePeriodSeconds"] = grace
         marked = {**current, "metadata": metadata}
         if info.resource == NAMESPACES:
-            del metadata["deletionGracePeriodSeconds"]
+            metadata.pop("deletionGracePeriodSeconds", None)
             marked["status"] = {**(current.get("status") or {}), "phase": "Terminating"}
         return marked
 
