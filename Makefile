@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check crds bench clean
+.PHONY: demo test check crds bench constraints clean
 
 demo: $(READY)  ## a cluster, a controller, live traffic: one canary promoted, one aborted, one blue-green switch
 	$(BIN)/rollouts demo
@@ -28,6 +28,13 @@ $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $@
+
+constraints:  ## pin the newest versions that fit pyproject.toml
+	$(PYTHON) -m venv $(VENV)-pins
+	$(VENV)-pins/bin/python -m pip install --quiet --disable-pip-version-check '.[dev]'
+	( echo "# The versions everything was tested with; made by 'make constraints'."; \
+	  $(VENV)-pins/bin/python -m pip freeze --exclude rollouts --exclude setuptools ) > constraints.txt
+	rm -rf $(VENV)-pins
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
