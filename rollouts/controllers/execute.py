@@ -50,18 +50,18 @@ class Executor:
         if write.verb is Verb.DELETE:
             await self._delete(world, write)
             return
+        target = (write.resource.plural, write.name)
         if write.verb is Verb.CREATE:
             written = await self._create(world, write)
         else:
-            target = (write.resource.plural, write.name)
             decided, ours = versions.get(target, ("", ""))
             version = ours if ours and decided == write.resource_version else write.resource_version
             body = _with_precondition(write.body, version)
             written = await self._api.patch(
                 write.resource, write.name, body, namespace, subresource=write.subresource
             )
-            left = str(written["metadata"].get("resourceVersion", ""))
-            versions[target] = (write.resource_version, left)
+        left = str(written["metadata"].get("resourceVersion", ""))
+        versions[target] = (write.resource_version, left)
         self._log.wrote(owner, uid, write.resource, written)
 
     async def _delete(self, world: World, write: Write) -> None:

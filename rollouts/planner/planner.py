@@ -99,7 +99,8 @@ def _one_pass(world: World) -> _Pass:
 def _condense(before: RolloutStatus, actions: list[Write | Event]) -> tuple[Write | Event, ...]:
     """The same in fewer requests.
 
-    What is patched right after being created is created that way. Two status patches with no other
+    What is patched right after being created is created that way, unless its pods take the place
+    of others that must go first. Two status patches with no other
     write between them become one, unless the step index would be seen to jump.
     """
     condensed: list[Write | Event] = []
@@ -128,16 +129,14 @@ def _creation_of(actions: list[Write | Event], patch: Write) -> int | None:
     if patch.verb is not Verb.PATCH or patch.subresource:
         return None
     same = (patch.resource, patch.name)
-    return next(
-        (
-            at
-            for at, made in enumerate(actions)
-            if isinstance(made, Write)
-            and made.verb is Verb.CREATE
-            and (made.resource, made.name) == same
-        ),
-        None,
-    )
+    for at, made in enumerate(actions):
+        if not isinstance(made, Write) or made.verb is not Verb.CREATE:
+            continue
+        if (made.resource, made.name) == same:
+            between = (each for each in actions[at + 1 :] if isinstance(each, Write))
+            moved = patch.effect is not None and any(each.effect for each in between)
+            return None if moved else at
+    return None
 
 
 def _joinable(last: Write | Event | None, write: Write, index: int) -> bool:

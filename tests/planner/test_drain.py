@@ -2,6 +2,8 @@
 
 import pytest
 
+from rollouts.planner.planner import plan
+from rollouts.planner.project import project
 from tests.planner.model import Model, rollout
 
 STEPS = [{"setWeight": 60}, {"pause": {}}]
@@ -24,3 +26,19 @@ def test_an_update_that_is_overtaken_gives_up_no_more_pods_than_can_be_spared(im
         model.reconcile()
         assert serving(model) >= 5
         model.pods_follow()
+
+
+def test_no_write_of_a_plan_asks_for_more_pods_than_the_surge_allows():
+    model = Model(rollout({"canary": {"steps": STEPS, "maxSurge": 1, "maxUnavailable": 1}}))
+    model.settle()
+    model.ready = False
+    model.set_image("app:2")
+    for _ in range(3):
+        model.reconcile()
+        model.pods_follow()
+    assert sum(rs.spec for rs in model.world.replica_sets) == 6
+    model.set_image("app:3")
+    world = model.world
+    for write in plan(world).writes:
+        world = project(world, [write])
+        assert sum(rs.spec for rs in world.replica_sets) <= 6
