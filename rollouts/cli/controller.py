@@ -177,7 +177,9 @@ def _manager(connection: "Connection", settings: "Settings") -> "Manager":
     clock, rng, metrics = SystemClock(), random.Random(), Metrics()
     limit = RateLimit(clock, settings.qps, settings.burst) if settings.qps else None
     api = HttpKubeApi(connection, rng=rng, limit=limit, observer=metrics.request)
-    (manager,) = controller_set(api, clock, rng, settings=settings, metrics=metrics)
+    (manager,) = controller_set(
+        api, clock, rng, settings=settings, metrics=metrics, api_server=connection.host
+    )
     manager.health = HealthServer(
         metrics,
         manager.not_ready,

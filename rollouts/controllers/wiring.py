@@ -8,8 +8,9 @@ which differ in their KubeApi, their clock and nothing else.
 import random
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
+from urllib.parse import urlsplit
 
-from analysis.providers.address import AddressPolicy
+from analysis.providers.address import AddressPolicy, Network, parse_networks
 from analysis.providers.http import HttpClient
 from analysis.providers.registry import default_providers
 from rollouts.api import labels as keys
@@ -57,11 +58,13 @@ def controller_set(
     metrics: Metrics | None = None,
     http: HttpClient | None = None,
     allow_loopback: bool = False,
+    api_server: str = "",
 ) -> tuple[Manager, ...]:
     """The managers of one process, each with ``run`` and ``stop``.
 
     Without ``settings`` there is no election: for a cluster only this process knows.
-    ``allow_loopback``: metrics may be fetched from this machine.
+    ``allow_loopback``: metrics may be fetched from this machine. ``api_server``: the address of the
+    API server, which no metric may be fetched from.
     """
     chosen = settings or Settings(leader_elect=False)
     election = _election(api, clock, rng, chosen)
@@ -72,7 +75,8 @@ def controller_set(
     if metrics is not None:
         metrics.watch_writes(log)
     caches = _caches(chosen)
-    client = http or HttpClient(policy=AddressPolicy(allow_loopback=allow_loopback))
+    policy = AddressPolicy(allow_loopback=allow_loopback, refused=_networks_of(api_server))
+    client = http or HttpClient(policy=policy)
     providers = default_providers(
         client,
         clock.wall,
@@ -118,6 +122,15 @@ def controller_set(
         sweep=chosen.sweep,
     )
     return (manager,)
+
+
+def _networks_of(url: str) -> tuple[Network, ...]:
+    """The host of ``url`` as a network; none where it is a name, which only DNS could tell."""
+    host = urlsplit(url).hostname or ""
+    try:
+        return parse_networks(host)
+    except ValueError:
+        return ()
 
 
 def _election(
