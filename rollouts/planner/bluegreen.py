@@ -17,7 +17,8 @@ def run_pass(draft: Draft, strategy: BlueGreenStrategy) -> None:
     if draft.status.current_pod_hash != draft.new.hash:
         promotion.start_over(draft, step_hash="", first_step=None)
         return
-    promotion.note_abort(draft)
+    if promotion.note_abort(draft):
+        return
     if strategy.preview_service and not halted(draft):
         services.switch(draft, strategy.preview_service, draft.new.hash)
     _resize(draft, strategy)

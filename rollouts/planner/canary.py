@@ -22,7 +22,8 @@ def run_pass(draft: Draft, canary: CanaryStrategy) -> None:
     revision.sync(draft)
     if _started_over(draft, canary):
         return
-    promotion.note_abort(draft)
+    if promotion.note_abort(draft):
+        return
     revision.clean_history(draft)
     _point_services(draft, canary)
     if not runs.reconcile_canary(draft, canary) and not _resize(draft, canary):

@@ -91,13 +91,18 @@ def abort(draft: Draft, cause: str) -> None:
     draft.abort_cause = cause
 
 
-def note_abort(draft: Draft) -> None:
-    """Stamp an abort a person asked for; drop one that has nothing to abort; end one retried."""
+def note_abort(draft: Draft) -> bool:
+    """Stamp an abort a person asked for; drop one that has nothing to abort; end one retried.
+
+    True when it was stamped: that is stored before anything is done about it, or a retry that
+    comes at once would find its analysis stopped by nobody knows whom.
+    """
     status = draft.status
     if status.abort and draft.fully_promoted:
         draft.set(abort=False, aborted_at=None)
     elif status.abort and status.aborted_at is None:
         abort(draft, "")
+        return True
     elif status.abort and status.promote_full:
         draft.set(abort=False, aborted_at=None)
     elif not status.abort and status.aborted_at is not None:
@@ -116,3 +121,4 @@ def note_abort(draft: Draft) -> None:
                 }
             ),
         )
+    return False
