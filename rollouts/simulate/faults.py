@@ -63,7 +63,7 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class Storm:
-    """Every request below number ``until`` is hit with probability ``rate`` by one of ``faults``."""
+    """Each request below number ``until`` is hit with probability ``rate`` by one of ``faults``."""
 
     rate: float
     until: int

@@ -258,8 +258,7 @@ class FaultyApi:
             now = self._journal.now()
             happened = now if event is None else self._journal.time_of(event.object)
             await asyncio.sleep(max(0.0, happened + self._lag - now))
-        while (wait := self._journal.stuck_until(resource) - self._journal.now()) > 0:
-            await asyncio.sleep(wait)
+        await asyncio.sleep(max(0.0, self._journal.stuck_until(resource) - self._journal.now()))
         self._alive()
 
     def _alive(self) -> None:

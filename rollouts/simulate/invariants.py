@@ -131,7 +131,7 @@ def _s3_canary_bounds(judge: Judge, seen: Seen) -> Iterator[str]:
         yield f"{left} pods are left that serve, {min(floors)} are needed"
 
 
-def _s6_steps(judge: Judge, seen: Seen) -> Iterator[str]:
+def _s6_steps(_: Judge, seen: Seen) -> Iterator[str]:
     """The step index goes on by one, to the start, or to the end."""
     if seen.resource != ROLLOUTS or seen.old is None or seen.new is None:
         return
@@ -264,13 +264,32 @@ def _s14_no_back_and_forth(judge: Judge, seen: Seen) -> Iterator[str]:
     if rollout is None or size(seen.old) == size(seen.new):
         return
     ghost = judge.ledger.ghosts[rollout["metadata"]["name"]]
+    if judge.now() - ghost.user_at <= judge.patience:
+        return  # what was decided before the user spoke may still be on its way
     direction = 1 if size(seen.new) > size(seen.old) else -1
     slot = f"{seen.name} {ghost.user_at} {len(ghost.failing)}"
     before, count = judge.turns.get(slot, (direction, 0))
-    count += before != direction
-    judge.turns[slot] = (direction, count)
-    if count > 1:
+    judge.turns[slot] = (direction, count + (before != direction))
+    if count and before != direction:
         yield f"ReplicaSet {seen.name} swings: {size(seen.old)} to {size(seen.new)} again"
+
+
+def _s10_halted_is_halted(judge: Judge, seen: Seen) -> Iterator[str]:
+    """While a user has paused the Rollout no pods, no Service and no step are moved."""
+    if seen.old is None or seen.new is None:
+        return
+    rollout = seen.new if seen.resource == ROLLOUTS else _rollout_around(judge, seen)
+    if rollout is None or not rollout["spec"].get("paused"):
+        return
+    if judge.now() - judge.ledger.ghosts[rollout["metadata"]["name"]].user_at <= judge.patience:
+        return
+    if seen.resource == REPLICA_SETS and size(seen.old) != size(seen.new):
+        yield f"ReplicaSet {seen.name} changes size while paused"
+    if seen.resource == SERVICES and selected(seen.old) != selected(seen.new):
+        yield f"Service {seen.name} is switched while paused"
+    step = "currentStepIndex"
+    if seen.resource == ROLLOUTS and status_of(seen.old).get(step) != status_of(seen.new).get(step):
+        yield "the step index changes while paused"
 
 
 def _s13_no_leftovers(judge: Judge) -> Iterator[str]:
@@ -285,7 +304,7 @@ def _s13_no_leftovers(judge: Judge) -> Iterator[str]:
         status = status_of(rollout)
         in_use = {status.get("stableRS"), status.get("currentPodHash")}
         for rs in ledger.sets_of(rollout):
-            if size(rs) and hash_of(rs) not in in_use:
+            if size(rs) and hash_of(rs) not in in_use and not rollout["spec"].get("paused"):
                 yield f"ReplicaSet {rs['metadata']['name']} still has {size(rs)} pods"
 
 
@@ -322,6 +341,7 @@ RULES: Final[tuple[Rule, ...]] = (
     _s7_no_advance_after_failure,
     _s9_abort_is_final,
     _s10_pause_lasts,
+    _s10_halted_is_halted,
     _s12_identity,
     _s14_no_back_and_forth,
 )

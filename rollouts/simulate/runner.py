@@ -32,12 +32,14 @@ CALM: Final = FaultPlan()
 _RESTART_SECONDS: Final = 1.0
 _COMPARED: Final = (ROLLOUTS, REPLICA_SETS, SERVICES, ANALYSIS_RUNS)
 _EXTRA_WRITES: Final = 4  # a fault may cost a few writes more, not a number that grows
+_STORM_WRITES: Final = 2.0
 
 
 @dataclass(slots=True)
 class Outcome:
     """What became of one run. ``problem`` is what ended it early; ``at_rest``: writes made while
-    nothing was left to do. ``waited``: virtual seconds.
+    nothing was left to do. ``waited``: virtual seconds. ``commands``: what the user did, and the
+    Rollout's status at that moment.
     """
 
     scenario: str
@@ -50,6 +52,7 @@ class Outcome:
     at_rest: int = 0
     waited: float = 0.0
     phase: str = ""
+    commands: list[tuple[str, Obj]] = field(default_factory=list)
     violations: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
     trace: list[Asked] = field(default_factory=list)
@@ -108,11 +111,17 @@ def differences(calm: Outcome, run: Outcome) -> list[str]:
         for key in sorted(was.keys() | now.keys()):
             if was[key] != now[key]:
                 found.append(f"{key} is {word} {now[key]} times instead of {was[key]}")
-    faults = len(run.plan.hits)
-    if run.plan.storm is None and run.writes > calm.writes + _EXTRA_WRITES * (1 + faults):
+    if run.writes > _most_writes(calm, run.plan):
         more = {key: count for key, count in run.done.items() if count > calm.done[key]}
         found.append(f"{run.writes} writes instead of {calm.writes}: {more}")
     return found
+
+
+def _most_writes(calm: Outcome, plan: FaultPlan) -> float:
+    """How many writes a plan excuses: some per fault; a storm and rivals much, but in proportion."""
+    if plan.storm is not None or plan.leaders > 1:
+        return _STORM_WRITES * calm.writes * plan.leaders
+    return calm.writes + _EXTRA_WRITES * (1 + len(plan.hits))
 
 
 def problems(run: Outcome) -> list[str]:
@@ -219,6 +228,7 @@ class _Run:
     def _note(self, judge: Judge, journal: Journal, clock: Clock, stage: Stage) -> None:
         outcome, ledger = self._outcome, judge.ledger
         outcome.waited = clock.monotonic()
+        outcome.commands = stage.commands
         outcome.trace = journal.trace
         outcome.done = journal.done
         outcome.changes = sum(1 for seen in ledger.history if seen.by_controller)

@@ -51,6 +51,7 @@ class Stage:
     def __init__(self, server: ApiServer, clock: Clock, ledger: Ledger) -> None:
         self.metrics = Metrics()
         self.clock = clock
+        self.commands: list[tuple[str, Obj]] = []
         self._server = server
         self._ledger = ledger
 
@@ -68,6 +69,7 @@ class Stage:
         """Carry out one of COMMANDS at once; ``name`` or ``name=argument``."""
         name, _, argument = text.partition("=")
         patch = COMMANDS[name](argument)
+        self.commands.append((text, status_of(self.rollout)))
         with acting_as(USER):
             self._patch(ROLLOUTS, patch, "status" if "status" in patch else "")
 
