@@ -105,7 +105,7 @@ class Manager:
         self.after_sync: Callable[[], None] | None = None
         self.on_stop: Callable[[], Awaitable[None]] | None = None
         self.metrics = metrics
-        self._controllers = controllers
+        self.controllers: Final = controllers
         self._reflectors = reflectors
         self._clock = clock
         self._election = election
@@ -185,7 +185,7 @@ class Manager:
             await self._election.acquired()
 
     def _start_workers(self) -> None:
-        for controller in self._controllers:
+        for controller in self.controllers:
             name = controller.reconciler.name
             for number in range(controller.workers):
                 self._workers.append(self._watched(self._work(controller), f"{name} {number}"))
@@ -306,7 +306,7 @@ class Manager:
     async def _shut_down(self) -> None:
         self._not_ready = "stopping"
         self._stopping.set()
-        for controller in self._controllers:
+        for controller in self.controllers:
             controller.queue.shut_down()
         leading = self._election is None or self._election.leading()
         if self._workers and leading:

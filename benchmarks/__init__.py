@@ -1,0 +1,1 @@
+"""How fast and how large: each module exposes ``run() -> Iterator[Row]``; they are no tests."""
