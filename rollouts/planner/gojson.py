@@ -1,8 +1,8 @@
-"""A pod template as the Kubernetes API types would write it in JSON.
+"""A pod template or a canary step as Go's API types would write it in JSON.
 
-Owns the byte-exact serialisation behind the template hash: field order of the API types, omitted
+Owns the byte-exact serialisation behind both hashes: field order of the API types, omitted
 empties, sorted map keys, escaped ``<>&``. Unknown fields drop out, as they do for any typed client.
-The field tables are data (``podtemplate_fields.json``). Pure; called by ``planner.hashing``.
+The field tables are data (``*_fields.json``). Pure; called by ``planner.hashing``.
 """
 
 import json
@@ -31,6 +31,7 @@ _BUILTIN_STRUCTS: Final = {
         _Field("values", "[]string", "omitempty"),
     ),
 }
+_TABLES: Final = ("podtemplate_fields.json", "canarystep_fields.json")
 _ESCAPES: Final = {
     "<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029",
 }  # fmt: skip
@@ -38,16 +39,19 @@ _ESCAPES: Final = {
 
 @cache
 def _tables() -> tuple[Mapping[str, tuple[_Field, ...]], Mapping[str, str]]:
-    data = json.loads(files("rollouts.planner").joinpath("podtemplate_fields.json").read_text())
-    structs = {
-        name: tuple(_Field(*field) for field in fields) for name, fields in data["structs"].items()
-    }
+    structs: dict[str, tuple[_Field, ...]] = dict(_BUILTIN_STRUCTS)
+    aliases: dict[str, str] = {}
+    for table in _TABLES:
+        data = json.loads(files("rollouts.planner").joinpath(table).read_text())
+        aliases |= data["aliases"]
+        for name, fields in data["structs"].items():
+            structs[name] = tuple(_Field(*field) for field in fields)
     structs["metav1.ObjectMeta"] = structs["ObjectMeta"]
-    return {**_BUILTIN_STRUCTS, **structs}, data["aliases"]
+    return structs, aliases
 
 
 def encode(value: Any, type_name: str) -> str:
-    """``value`` as compact JSON of the Kubernetes API type ``type_name`` (``PodTemplateSpec``)."""
+    """``value`` as compact JSON of the API type ``type_name`` (``PodTemplateSpec``)."""
     structs, aliases = _tables()
     kind = aliases.get(type_name, type_name)
     if kind.startswith("*"):
@@ -81,7 +85,7 @@ def _dropped(value: Any, field: _Field) -> bool:
         return not value
     if "omitempty" not in field.options:
         return False
-    if field.type.startswith("*"):
+    if field.type.startswith("*") or field.type == "RawMessage":
         return value is None
     return not value and aliases.get(field.type, field.type) not in structs
 
@@ -99,6 +103,10 @@ def _scalar(value: Any, kind: str) -> str:
         case "resource.Quantity":
             text = str(value if value is not None else 0)
             return _text(canonical_quantity(text) or text)
+        case "RawMessage":
+            return _escaped(
+                json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+            )
         case "intstr.IntOrString":
             return str(int(value)) if isinstance(value, int | float) else _text(str(value or ""))
         case _:
@@ -106,7 +114,10 @@ def _scalar(value: Any, kind: str) -> str:
 
 
 def _text(value: str) -> str:
-    quoted = json.dumps(value, ensure_ascii=False)
+    return _escaped(json.dumps(value, ensure_ascii=False))
+
+
+def _escaped(quoted: str) -> str:
     for char, escape in _ESCAPES.items():
         if char in quoted:
             quoted = quoted.replace(char, escape)

@@ -5,23 +5,12 @@ computes them, so that a cluster can be handed over in either direction. Refuses
 ReplicaSets: which one belongs to a template is ``planner.revision``'s question. Pure.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from rollouts.planner.gojson import encode
 
 _SAFE_ALPHABET: Final = "bcdfghjklmnpqrstvwxz2456789"
-_STEP_KEYS: Final = (
-    "setWeight",
-    "pause",
-    "experiment",
-    "analysis",
-    "setCanaryScale",
-    "setHeaderRoute",
-    "setMirrorRoute",
-    "plugin",
-)
 
 
 def fnv1a_32(data: bytes) -> int:
@@ -46,14 +35,10 @@ def template_hash(template: Mapping[str, Any], collision_count: int | None = Non
 
 
 def step_hash(steps: Sequence[Mapping[str, Any]] | None) -> str:
-    """The hash of a canary's step list; an absent list hashes like JSON null.
+    """The hash of a canary's step list; an absent or empty list hashes like JSON null.
 
-    Inside a step only the payloads' own key order is kept as written, so two spellings of one step
-    may hash differently; the status then says the steps changed, which restarts nothing that is
-    already at its end.
+    Two spellings of the same steps hash alike: what Go's types would not keep does not count.
     """
     if not steps:
         return safe_encode(str(fnv1a_32(b"null")))
-    ordered = [{key: step[key] for key in _STEP_KEYS if key in step} for step in steps]
-    text = json.dumps(ordered, separators=(",", ":"), ensure_ascii=False)
-    return safe_encode(str(fnv1a_32(text.encode())))
+    return safe_encode(str(fnv1a_32(encode(steps, "[]CanaryStep").encode())))

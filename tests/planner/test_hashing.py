@@ -2,7 +2,7 @@
 
 import pytest
 
-from rollouts.planner.hashing import step_hash, template_hash
+from rollouts.planner.hashing import fnv1a_32, safe_encode, step_hash, template_hash
 
 
 def template(name: str, **spec) -> dict:
@@ -54,3 +54,58 @@ def test_a_collision_gives_another_hash():
 )
 def test_known_steps(steps, expected):
     assert step_hash(steps) == expected
+
+
+TYPED = (
+    '[{"setWeight":0},{"pause":{"duration":"10m"}},'
+    '{"analysis":{"templates":[{"templateName":"ok"},{"templateName":"all","clusterScope":true}],'
+    '"args":[{"name":"hash","valueFrom":{"podTemplateHashValue":"Latest"}},'
+    '{"name":"rule","value":"a \\u003c b"}],"analysisRunMetadata":{}}},'
+    '{"setCanaryScale":{"weight":0}},'
+    '{"setHeaderRoute":{"name":"h","match":[{"headerName":"x","headerValue":{"exact":"y"}}]}},'
+    '{"plugin":{"name":"p","config":{"a":[1],"b":"\\u0026"}}}]'
+)
+STEPS = [
+    {"setWeight": 0},
+    {"pause": {"duration": "10m"}},
+    {
+        "analysis": {
+            "args": [
+                {"valueFrom": {"podTemplateHashValue": "Latest"}, "name": "hash"},
+                {"value": "a < b", "name": "rule", "unheardOf": 1},
+            ],
+            "dryRun": [],
+            "templates": [
+                {"clusterScope": False, "templateName": "ok"},
+                {"clusterScope": True, "templateName": "all"},
+            ],
+        }
+    },
+    {"setCanaryScale": {"matchTrafficWeight": False, "weight": 0}},
+    {
+        "setHeaderRoute": {
+            "match": [{"headerValue": {"exact": "y", "regex": ""}, "headerName": "x"}],
+            "name": "h",
+        }
+    },
+    {"plugin": {"config": {"b": "&", "a": [1]}, "name": "p"}},
+]
+
+
+def test_steps_are_hashed_as_typed_clients_write_them():
+    """Declared order, no defaults, no unknown fields, escaped as Go escapes."""
+    assert step_hash(STEPS) == safe_encode(str(fnv1a_32(TYPED.encode())))
+
+
+def test_an_experiment_step_keeps_its_plain_structs():
+    steps = [{"experiment": {"duration": "5m", "templates": [{"specRef": "canary", "name": "c"}]}}]
+    typed = (
+        '[{"experiment":{"templates":[{"name":"c","specRef":"canary","metadata":{}}],'
+        '"duration":"5m","analysisRunMetadata":{}}}]'
+    )
+    assert step_hash(steps) == safe_encode(str(fnv1a_32(typed.encode())))
+
+
+def test_what_a_step_says_does_matter():
+    said = [[{"setWeight": 1}], [{"setWeight": 2}], [{"pause": {}}], [{"pause": {"duration": 0}}]]
+    assert len({step_hash(steps) for steps in said}) == len(said)
