@@ -47,6 +47,8 @@ class Executor:
         namespace = world.rollout.metadata.namespace
         owner = Key(namespace, world.rollout.metadata.name)
         uid = world.rollout.metadata.uid
+        if write.owner_must_exist:
+            await self._confirm_owner(world)
         if write.verb is Verb.DELETE:
             await self._delete(world, write)
             return
@@ -63,6 +65,13 @@ class Executor:
         left = str(written["metadata"].get("resourceVersion", ""))
         versions[target] = (write.resource_version, left)
         self._log.wrote(owner, uid, write.resource, written)
+
+    async def _confirm_owner(self, world: World) -> None:
+        """The Rollout as the server has it, not the cache, must be the one decided for."""
+        meta = world.rollout.metadata
+        live = await self._api.get(ROLLOUTS, meta.name, meta.namespace)
+        if live["metadata"].get("uid") != meta.uid or live["metadata"].get("deletionTimestamp"):
+            raise Conflict(f'rollout "{meta.name}" is not the one it was any more')
 
     async def _delete(self, world: World, write: Write) -> None:
         namespace = world.rollout.metadata.namespace

@@ -10,7 +10,7 @@ from rollouts.api import labels as keys
 from rollouts.api.reasons import Phase
 from rollouts.api.references import analyses, services
 from rollouts.api.rollout import Rollout
-from rollouts.controllers.gather import world_of
+from rollouts.controllers.gather import by_orphanage, world_of
 from rollouts.kube.api import KubeApi, Obj
 from rollouts.kube.errors import NotFound
 from rollouts.kube.resources import (
@@ -67,6 +67,7 @@ async def observe(api: KubeApi, namespace: str, name: str, now: float) -> World:
         rollout,
         now=now,
         replica_sets=[obj for obj in sets if _owned(obj, uid)],
+        orphans=[obj for obj in sets if next(by_orphanage(obj), None) is not None],
         runs=[obj for obj in runs if obj["metadata"]["name"].startswith(f"{name}-")],
         service=named.get,
         template=local.get,

@@ -20,6 +20,7 @@ from rollouts.planner.world import ReplicaSet, Run, World
 Find = Callable[[str], Obj | None]
 BY_OWNER = "owner"
 BY_PREFIX = "prefix"
+ORPHANS = "orphans"
 
 
 def by_name_prefix(obj: Obj) -> Iterator[str]:
@@ -31,8 +32,15 @@ def by_name_prefix(obj: Obj) -> Iterator[str]:
             yield f"{namespace}/{name[:at]}"
 
 
+def by_orphanage(obj: Obj) -> Iterator[str]:
+    """Indexer: the namespace, for objects without a controlling owner."""
+    meta = obj["metadata"]
+    if not any(owner.get("controller") for owner in meta.get("ownerReferences") or ()):
+        yield meta.get("namespace", "")
+
+
 RUN_INDEXES = {BY_OWNER: by_owner, BY_PREFIX: by_name_prefix}
-SET_INDEXES = {BY_OWNER: by_owner}
+SET_INDEXES = {BY_OWNER: by_owner, ORPHANS: by_orphanage}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +64,7 @@ def world_of(
     service: Find,
     template: Find,
     cluster_template: Find,
+    orphans: Iterable[Obj] = (),
     pods: Iterable[Obj] = (),
     instance_id: str = "",
 ) -> World:
@@ -70,6 +79,7 @@ def world_of(
         replica_sets=tuple(ReplicaSet.of(raw) for raw in replica_sets),
         services=found,
         runs=tuple(Run.of(raw, uid) for raw in runs),
+        orphans=tuple(orphans),
         templates=local,
         cluster_templates=cluster,
         pods=tuple(pods),
@@ -117,6 +127,7 @@ class Gatherer:
             now=now,
             replica_sets=self.caches.replica_sets.by_index(BY_OWNER, uid),
             runs=named,
+            orphans=self.caches.replica_sets.by_index(ORPHANS, namespace),
             service=lambda name: self.caches.services.get(namespace, name),
             template=lambda name: self.caches.templates.get(namespace, name),
             cluster_template=lambda name: clusters.get("", name) if clusters else None,

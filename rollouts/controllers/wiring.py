@@ -20,9 +20,17 @@ from rollouts.controllers.analysis_run import AnalysisRunReconciler
 from rollouts.controllers.execute import Executor
 from rollouts.controllers.gather import RUN_INDEXES, SET_INDEXES, Caches, Gatherer
 from rollouts.controllers.job_runner import KubeJobRunner
-from rollouts.controllers.manager import Controller, KeyMapper, Manager, own_key, owner_key
+from rollouts.controllers.manager import (
+    Controller,
+    KeyMapper,
+    Manager,
+    Reconciler,
+    own_key,
+    owner_key,
+)
 from rollouts.controllers.metrics import Metrics
 from rollouts.controllers.rollout import RolloutReconciler
+from rollouts.controllers.service import ServiceReconciler
 from rollouts.controllers.settings import Settings
 from rollouts.kube.api import KubeApi, Obj
 from rollouts.kube.events import EventRecorder
@@ -84,36 +92,37 @@ def controller_set(
         prometheus_address=chosen.prometheus_address,
     )
 
-    def queue(name: str) -> WorkQueue:
-        return WorkQueue(clock, observer=metrics.queue_observer(name) if metrics else None)
+    def controller(
+        reconciler: Reconciler, workers: int, sources: list[tuple[Store, KeyMapper]]
+    ) -> Controller:
+        observer = metrics.queue_observer(reconciler.name) if metrics else None
+        return Controller(reconciler, WorkQueue(clock, observer=observer), sources, workers)
 
-    runs = Controller(
-        AnalysisRunReconciler(
-            writer,
-            caches.runs,
-            providers,
-            clock,
-            recorder.record,
-            instance_id=chosen.instance_id,
-        ),
-        queue("analysis_run"),
-        [(caches.runs, own_key)],
-        workers=chosen.analysis_workers,
+    gatherer = Gatherer(caches, chosen.instance_id)
+    executor = Executor(writer, log, recorder.record)
+    rollouts = RolloutReconciler(gatherer, executor, log, clock, metrics)
+    runs = AnalysisRunReconciler(
+        writer,
+        caches.runs,
+        providers,
+        clock,
+        recorder.record,
+        instance_id=chosen.instance_id,
     )
-    rollouts = Controller(
-        RolloutReconciler(
-            Gatherer(caches, chosen.instance_id),
-            Executor(writer, log, recorder.record),
-            log,
-            clock,
-            metrics,
-        ),
-        queue("rollout"),
-        _sources(caches),
-        workers=chosen.rollout_workers,
-    )
+    released = ServiceReconciler(writer, caches.services, caches.rollouts)
+    only_runs = [controller(runs, chosen.analysis_workers, [(caches.runs, own_key)])]
     manager = Manager(
-        [runs] if chosen.only_analysis else [rollouts, runs],
+        only_runs
+        if chosen.only_analysis
+        else [
+            controller(rollouts, chosen.rollout_workers, _sources(caches)),
+            *only_runs,
+            controller(
+                released,
+                chosen.service_workers,
+                [(caches.services, own_key), (caches.rollouts, _named_services)],
+            ),
+        ],
         _reflectors(api, clock, rng, caches, chosen),
         clock=clock,
         metrics=metrics,
@@ -122,6 +131,12 @@ def controller_set(
         sweep=chosen.sweep,
     )
     return (manager,)
+
+
+def _named_services(rollout: Obj) -> Iterator[Key]:
+    namespace = rollout["metadata"].get("namespace", "")
+    for use in services(Rollout.decode(rollout)):
+        yield Key(namespace, use.name)
 
 
 def _networks_of(url: str) -> tuple[Network, ...]:

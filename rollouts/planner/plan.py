@@ -46,7 +46,8 @@ class Write:
 
     ``resource_version``: the version the decision was made from; a patch or delete is refused by
     the server when the object has moved on. Empty means unconditional.
-    ``effect``: what it does to capacity or traffic, where it does.
+    ``effect``: what it does to capacity or traffic, where it does. ``owner_must_exist``: to be sent
+    only after the server has said that the Rollout is still there.
     """
 
     verb: Verb
@@ -57,6 +58,7 @@ class Write:
     resource_version: str = ""
     uid: str = ""
     effect: Scale | Switch | None = None
+    owner_must_exist: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from rollouts.kube.patches import apply_merge
 from rollouts.kube.resources import ROLLOUTS
 from rollouts.planner import bluegreen, canary, revision, safety, why
 from rollouts.planner import status as statuses
+from rollouts.planner.adoption import adopt
 from rollouts.planner.check import check
 from rollouts.planner.draft import Draft
 from rollouts.planner.plan import Blocker, Event, Plan, Verb, Write
@@ -74,6 +75,9 @@ def _one_pass(world: World) -> _Pass:
         version = world.rollout.metadata.resource_version
         name = world.rollout.metadata.name
         return _Pass((Write(Verb.PATCH, ROLLOUTS, name, body, resource_version=version),))
+    adopted = adopt(world)
+    if adopted:
+        return _Pass(adopted)
     found = revision.sort_out(world)
     if found.new is None:
         write, created = revision.create(world, found)

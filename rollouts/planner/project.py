@@ -25,6 +25,11 @@ def project(world: World, writes: Iterable[Write]) -> World:
 
 
 def _after(world: World, write: Write) -> World:
+    orphan = next((o for o in world.orphans if o["metadata"]["name"] == write.name), None)
+    if write.resource == REPLICA_SETS and orphan is not None:
+        left = tuple(o for o in world.orphans if o is not orphan)
+        adopted = ReplicaSet.of(apply_merge(orphan, write.body))
+        return replace(world, orphans=left, replica_sets=(*world.replica_sets, adopted))
     if write.resource == REPLICA_SETS:
         sets = {rs.name: rs.raw for rs in world.replica_sets}
         raws = _applied(sets, write, world.now)

@@ -142,7 +142,8 @@ class World:
     ``now``: seconds since the epoch. ``replica_sets``: those the Rollout owns. ``services``,
     ``templates`` and ``cluster_templates``: by name, only what the Rollout refers to and only what
     exists. ``runs``: AnalysisRuns the Rollout owns, and namesakes it must not collide with.
-    ``pods``: pods of the ReplicaSets, for explanations only.
+    ``orphans``: ReplicaSets of the namespace without a controlling owner. ``pods``: pods of the
+    ReplicaSets, for explanations only.
     """
 
     now: float
@@ -150,6 +151,7 @@ class World:
     replica_sets: tuple[ReplicaSet, ...] = ()
     services: Mapping[str, Obj] = field(default_factory=dict)
     runs: tuple[Run, ...] = ()
+    orphans: tuple[Obj, ...] = ()
     templates: Mapping[str, Obj] = field(default_factory=dict)
     cluster_templates: Mapping[str, Obj] = field(default_factory=dict)
     pods: tuple[Obj, ...] = ()

@@ -99,7 +99,7 @@ def test_every_resource_the_code_uses_is_granted(path: Path) -> None:
 @pytest.mark.parametrize(
     ("resource", "subresource", "verbs"),
     [
-        (ROLLOUTS, "", {"list", "watch", "patch"}),
+        (ROLLOUTS, "", READ | {"patch"}),
         (ROLLOUTS, "status", {"patch"}),
         (ANALYSIS_RUNS, "", READ | {"create", "patch", "delete"}),
         (REPLICA_SETS, "", READ | {"create", "patch", "delete"}),

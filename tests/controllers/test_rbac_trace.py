@@ -150,6 +150,8 @@ async def release(enforced: Enforced, cluster: Cluster, namespace: str) -> None:
         found = await api.get(ROLLOUTS, name, namespace)
         assert found["status"]["phase"] == "Healthy", found["status"]
     assert not (await api.list(JOBS, namespace))["items"]
+    await api.delete(ROLLOUTS, "blue", namespace)
+    await asyncio.sleep(10)
     assert enforced.refused == []
 
 
