@@ -65,12 +65,12 @@ def parse_time(text: object) -> float | None:
         return None
     if value.tzinfo is None:
         return None
-    return (value - _EPOCH) / timedelta(seconds=1)
+    return value.timestamp()
 
 
 def format_time(epoch: float) -> str:
     """RFC 3339 in UTC: ``2026-01-02T03:04:05Z``, rounded down to seconds as Kubernetes does."""
-    return (_EPOCH + timedelta(seconds=math.floor(epoch))).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return f"{(_EPOCH + timedelta(seconds=math.floor(epoch))).isoformat()[:19]}Z"
 
 
 def format_micro_time(epoch: float) -> str:

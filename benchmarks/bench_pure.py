@@ -1,18 +1,16 @@
-"""The deciding itself, without caches or requests: one plan, one condition.
-"""
+"""The deciding itself, without caches or requests: one plan, one condition."""
 
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from analysis.expr.condition import evaluate
+from benchmarks import objects
+from benchmarks.table import Row, say
 from rollouts.api.rollout import Rollout
 from rollouts.planner.planner import plan
 from rollouts.planner.project import project
 from rollouts.planner.world import World
-
-from benchmarks import objects
-from benchmarks.table import Row, say
 
 _ROUNDS = 5
 _NOW = 1_767_225_600.0

@@ -7,13 +7,12 @@ background analysis and ten old revisions, once healthy and once in the middle o
 import time
 from collections.abc import Iterator
 
-from rollouts.kube.queue import Key
-from rollouts.kube.resources import ANALYSIS_TEMPLATES, ROLLOUTS, SERVICES
-from rollouts.simulate.loop import run_virtual
-
 from benchmarks import objects
 from benchmarks.stage import Stage, stage
 from benchmarks.table import Row, say
+from rollouts.kube.queue import Key
+from rollouts.kube.resources import ANALYSIS_TEMPLATES, ROLLOUTS, SERVICES
+from rollouts.simulate.loop import run_virtual
 
 _NAME = "shop"
 _REVISIONS = 10

@@ -6,12 +6,11 @@ The whole controller against the embedded cluster in virtual time, so the number
 from collections import Counter
 from collections.abc import Iterator
 
-from rollouts.kube.resources import ROLLOUTS
-from rollouts.simulate.loop import run_virtual
-
 from benchmarks import objects
 from benchmarks.stage import stage
 from benchmarks.table import Row, say
+from rollouts.kube.resources import ROLLOUTS
+from rollouts.simulate.loop import run_virtual
 
 _LIMIT = 12
 

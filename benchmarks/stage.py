@@ -14,14 +14,13 @@ from typing import Any, Final
 import structlog
 
 from analysis.providers.http import HttpClient, Request, Response
+from benchmarks import objects
 from rollouts.controllers.rollout import RolloutReconciler
 from rollouts.controllers.wiring import controller_set
 from rollouts.kube.api import KubeApi, Obj, PatchType
 from rollouts.kube.resources import EVENTS, ROLLOUTS, Resource
 from rollouts.sandbox.cluster import Cluster
 from rollouts.simulate.loop import virtual_clock
-
-from benchmarks import objects
 
 _WRITES: Final = frozenset({"create", "update", "patch", "apply", "delete"})
 _WARNING: Final = 30
@@ -98,7 +97,9 @@ async def stage() -> AsyncIterator[Stage]:
     ours = CountingApi(cluster.api)
     (manager,) = controller_set(ours, clock, rng, http=NoMetrics())
     (reconciler,) = (
-        one.reconciler for one in manager.controllers if isinstance(one.reconciler, RolloutReconciler)
+        one.reconciler
+        for one in manager.controllers
+        if isinstance(one.reconciler, RolloutReconciler)
     )
     await cluster.start()
     running = asyncio.create_task(manager.run())

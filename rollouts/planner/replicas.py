@@ -7,7 +7,6 @@ move: never more than ``replicas + surge`` pods by our doing, never fewer than
 """
 
 from dataclasses import dataclass
-from fractions import Fraction
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,22 +44,28 @@ def split(replicas: int, weight: int, max_weight: int, surge: int) -> tuple[int,
     """
     if replicas == 0:
         return 0, 0
-    share = Fraction(weight, max_weight)
-    exact = replicas * share
-    low, high = exact.numerator // exact.denominator, -(-exact.numerator // exact.denominator)
+    low, high = replicas * weight // max_weight, -(-replicas * weight // max_weight)
     zero_ok = weight in (0, max_weight) or (replicas == 1 and surge == 0)
 
     candidates: list[tuple[int, int]] = []
     for total in (replicas, replicas + 1) if surge > 0 else (replicas,):
-        tied = (total * share) % 1 == Fraction(1, 2)
+        tied = 2 * (total * weight % max_weight) == max_weight
         if total > replicas or high < replicas or zero_ok:
             candidates.append((high, total))
         if not tied and (low != 0 or zero_ok):
             candidates.append((low, total))
     if not candidates:
         return 0, replicas
-    canary, total = min(candidates, key=lambda c: abs(Fraction(c[0] * max_weight, c[1]) - weight))
+    canary, total = min(candidates, key=lambda c: _error(*c, replicas, weight, max_weight))
     return canary, total - canary
+
+
+def _error(canary: int, total: int, replicas: int, weight: int, max_weight: int) -> int:
+    """How far ``canary`` of ``total`` pods is from the weight, exactly, for comparing.
+
+    In whole numbers: times ``replicas * (replicas + 1)``, since ``total`` is one of these two.
+    """
+    return abs(canary * max_weight - weight * total) * (replicas * (replicas + 1) // total)
 
 
 def _count(size: Size | None, *, by_spec: bool) -> int:

@@ -32,6 +32,8 @@ def finish(draft: Draft) -> None:
 
 def write(rollout: Rollout, status: RolloutStatus) -> Write | None:
     """The patch that stores ``status``, or None when nothing differs."""
+    if status == rollout.status:
+        return None
     diff = merge_diff(rollout.status.to_wire(), status.to_wire())
     if not diff:
         return None
