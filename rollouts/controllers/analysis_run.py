@@ -55,6 +55,14 @@ class Record(Protocol):
     def __call__(self, obj: Obj, kind: str, reason: str, message: str, /) -> None: ...
 
 
+class Observer(Protocol):
+    """Hears of every run that is looked at, and of those that are gone."""
+
+    def observe_run(self, run: Obj) -> None: ...
+
+    def forget_run(self, key: Key) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class _Done:
     """What became of one task. Without a measurement the API server was away: try again."""
@@ -80,6 +88,7 @@ class AnalysisRunReconciler:
         *,
         writes: WriteLog | None = None,
         instance_id: str = "",
+        metrics: Observer | None = None,
     ) -> None:
         self._api = api
         self._runs = runs
@@ -88,6 +97,7 @@ class AnalysisRunReconciler:
         self._record = record_event
         self._writes = writes or WriteLog(clock)
         self._instance_id = instance_id
+        self._metrics = metrics
 
     async def reconcile(self, key: Key) -> float | None:
         """Returns when to come back (epoch seconds), or None: only when the run changes.
@@ -95,12 +105,13 @@ class AnalysisRunReconciler:
         Raises ApiError when the API server could not be reached; nothing is lost by trying again.
         """
         obj = self._runs.get(key.namespace, key.name)
-        if obj is None:
-            self._writes.forget(key)
+        if obj is None or not self._is_ours(obj):
+            self._forget(key)
             return None
+        if self._metrics is not None:
+            self._metrics.observe_run(obj)
         meta = obj["metadata"]
-        mine = (meta.get("labels") or {}).get(INSTANCE_ID, "") == self._instance_id
-        if not mine or "deletionTimestamp" in meta:
+        if "deletionTimestamp" in meta:
             return None
         if self._writes.behind(key, meta.get("uid", ""), {ANALYSIS_RUNS: self._runs}):
             return self._clock.wall() + _STALE_SECONDS
@@ -114,6 +125,15 @@ class AnalysisRunReconciler:
             await self._write(key, obj, status, refuse(status, error, self._clock.wall()))
             return None
         return await self._pass(key, obj, spec, plan, status)
+
+    def _is_ours(self, obj: Obj) -> bool:
+        labels = obj["metadata"].get("labels") or {}
+        return bool(labels.get(INSTANCE_ID, "") == self._instance_id)
+
+    def _forget(self, key: Key) -> None:
+        self._writes.forget(key)
+        if self._metrics is not None:
+            self._metrics.forget_run(key)
 
     async def _pass(
         self, key: Key, obj: Obj, spec: RunSpec, plan: RunPlan, status: RunStatus

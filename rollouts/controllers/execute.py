@@ -13,21 +13,26 @@ from rollouts.kube.errors import AlreadyExists, Conflict, NotFound
 from rollouts.kube.queue import Key
 from rollouts.kube.resources import REPLICA_SETS, ROLLOUTS
 from rollouts.kube.writes import WriteLog
-from rollouts.planner.plan import Event, Plan, Verb, Write
+from rollouts.planner.plan import Event, Plan, Timing, Verb, Write
 from rollouts.planner.world import World
 
 Record = Callable[[Obj, str, str, str], None]
 """Records an event: object, type, reason, message."""
+Timed = Callable[[Timing], None]
+"""Hears of an update that has ended, once that is stored."""
 _FIELD_OF_COLLISIONS: Final = "collisionCount"
 
 
 class Executor:
     """Writes for Rollouts through one KubeApi."""
 
-    def __init__(self, api: KubeApi, log: WriteLog, record: Record) -> None:
+    def __init__(
+        self, api: KubeApi, log: WriteLog, record: Record, timed: Timed | None = None
+    ) -> None:
         self._api = api
         self._log = log
         self._record = record
+        self._timed = timed
 
     async def execute(self, world: World, plan: Plan) -> None:
         """Carry out the plan's actions in order. Raises the ApiError of the first that fails."""
@@ -35,6 +40,9 @@ class Executor:
         for action in plan.actions:
             if isinstance(action, Event):
                 self._record(world.rollout.raw, action.type, action.reason, action.message)
+            elif isinstance(action, Timing):
+                if self._timed is not None:
+                    self._timed(action)
             else:
                 await self._write(world, action, versions)
 

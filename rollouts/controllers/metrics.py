@@ -22,12 +22,26 @@ from rollouts.kube.queue import Key, WorkQueue
 from rollouts.kube.reflector import Reflector
 from rollouts.kube.resources import ROLLOUTS, Resource
 from rollouts.kube.writes import WriteLog
+from rollouts.planner.plan import Timing
 
 VERSION: Final = "0.1.0"
 _RECONCILE_BUCKETS: Final = (0.01, 0.15, 0.25, 0.5, 1.0)
 _QUEUE_BUCKETS: Final = (0.0001, 0.001, 0.01, 0.1, 1.0, 10.0, 60.0)
 _NAMED: Final = ("name", "namespace")
 _RECONCILED_KINDS: Final = ("rollout", "analysis_run", "experiment")
+_DURATION_BUCKETS: Final = (30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 28800)
+_PROGRESSION_BUCKETS: Final = (30, 60, 120, 300, 600, 900, 1200, 1800, 3600)
+_MANUAL_PAUSE_BUCKETS: Final = (0, 30, 60, 300, 600, 1800, 3600, 7200, 14400, 28800)
+_ROLLOUT_PHASES: Final = (
+    "InvalidSpec",
+    "Completed",
+    "Progressing",
+    "Paused",
+    "Timeout",
+    "Error",
+    "Abort",
+)
+_RUN_PHASES: Final = ("Pending", "Running", "Successful", "Failed", "Error", "Inconclusive")
 _PHASE_OF_REASON: Final = {
     Reason.REPLICA_SET_AVAILABLE: "Completed",
     Reason.TIMED_OUT: "Timeout",
@@ -55,6 +69,7 @@ class Metrics:
         self._logs: list[WriteLog] = []
         self._reflectors: list[Reflector] = []
         self._define_objects()
+        self._define_durations()
         self._define_machinery()
         self._define_build()
 
@@ -73,8 +88,9 @@ class Metrics:
         strategy = (spec.get("strategy") or {}) if isinstance(spec, dict) else {}
         router = _router_of(strategy)
         named: Labels = (key.name, key.namespace)
-        labels = (*named, _strategy_of(strategy), router, rollout_phase(current))
-        self._rollout_info.replace(key, {labels: 1.0})
+        kind, phase = _strategy_of(strategy), rollout_phase(current)
+        self._rollout_info.replace(key, {(*named, kind, router, phase): 1.0})
+        self._rollout_phase.replace(key, _one_of(_ROLLOUT_PHASES, phase, (*named, kind)))
         available = _number(current.get("availableReplicas"))
         for family, value in (
             (self._available, available),
@@ -87,6 +103,7 @@ class Metrics:
     def forget_rollout(self, key: Key) -> None:
         for family in (
             self._rollout_info,
+            self._rollout_phase,
             self._available,
             self._unavailable,
             self._desired,
@@ -101,7 +118,9 @@ class Metrics:
         key = _key_of(run)
         named = (key.name, key.namespace)
         status, spec = run.get("status") or {}, run.get("spec") or {}
-        self._run_info.replace(key, {(*named, str(status.get("phase") or "")): 1.0})
+        phase = str(status.get("phase") or "")
+        self._run_info.replace(key, {(*named, phase): 1.0})
+        self._run_phase.replace(key, _one_of(_RUN_PHASES, phase or "Pending", named))
         dry = {d.get("metricName") for d in spec.get("dryRun") or ()}
         phases: dict[Labels, float] = {
             (*named, str(r.get("name", "")), str(r.get("phase") or ""), _flag(r.get("dryRun"))): 1.0
@@ -116,9 +135,23 @@ class Metrics:
         self._run_metric_type.replace(key, kinds)
 
     def forget_run(self, key: Key) -> None:
-        for family in (self._run_info, self._run_metric_phase, self._run_metric_type):
+        for family in (
+            self._run_info,
+            self._run_phase,
+            self._run_metric_phase,
+            self._run_metric_type,
+        ):
             family.forget(key)
         self._forget_reconciles("analysis_run", key)
+
+    def timed(self, timing: Timing) -> None:
+        """An update has ended, and that is stored."""
+        for histogram, seconds in (
+            (self._duration, timing.total),
+            (self._progression, max(0.0, timing.total - timing.paused)),
+            (self._manual_pause, timing.paused),
+        ):
+            histogram.labels(timing.outcome).observe(seconds)
 
     def event(self, obj: Obj, kind: str, reason: str) -> None:
         """An event was recorded (see EventRecorder's ``heard``)."""
@@ -174,6 +207,9 @@ class Metrics:
         self._rollout_info = family(
             "rollout_info", "Information about a Rollout.", "strategy", "traffic_router", "phase"
         )
+        self._rollout_phase = family(
+            "rollout_phase", "Phase of a Rollout; rollout_info has it too.", "strategy", "phase"
+        )
         replicas = "rollout_info_replicas_"
         self._available = family(replicas + "available", "Available replicas.")
         self._unavailable = family(replicas + "unavailable", "Unavailable replicas.")
@@ -183,6 +219,9 @@ class Metrics:
             "rollout_events_total", "Events of a Rollout.", "type", "reason", kind="counter"
         )
         self._run_info = family("analysis_run_info", "Information about an AnalysisRun.", "phase")
+        self._run_phase = family(
+            "analysis_run_phase", "Phase of an AnalysisRun; analysis_run_info has it too.", "phase"
+        )
         metric = ("metric", "phase", "dry_run")
         self._run_metric_phase = family("analysis_run_metric_phase", "Phase of a metric.", *metric)
         kind = ("metric", "type", "dry_run")
@@ -201,6 +240,24 @@ class Metrics:
             )
             for name in _RECONCILED_KINDS
         }
+
+    def _define_durations(self) -> None:
+        self._duration, self._progression, self._manual_pause = (
+            Histogram(name, text, ("status",), registry=self.registry, buckets=buckets)
+            for name, text, buckets in (
+                ("rollout_duration_seconds", "Seconds an update took.", _DURATION_BUCKETS),
+                (
+                    "rollout_progression_duration_seconds",
+                    "Seconds an update took without waiting for people.",
+                    _PROGRESSION_BUCKETS,
+                ),
+                (
+                    "rollout_manual_pause_duration_seconds",
+                    "Seconds an update waited for people.",
+                    _MANUAL_PAUSE_BUCKETS,
+                ),
+            )
+        )
 
     def _define_machinery(self) -> None:
         self._requests = Family(
@@ -285,6 +342,11 @@ def rollout_phase(status: Mapping[str, Any]) -> str:
         return "InvalidSpec"
     progressing = conditions.get(ConditionType.PROGRESSING) or {}
     return _PHASE_OF_REASON.get(progressing.get("reason", ""), "Progressing")
+
+
+def _one_of(words: Iterable[str], true: str, labels: Labels) -> dict[Labels, float]:
+    """One series per word, 1 for the one that is true."""
+    return {(*labels, word): float(word == true) for word in words}
 
 
 def _strategy_of(strategy: Mapping[str, Any]) -> str:

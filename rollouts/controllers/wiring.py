@@ -99,7 +99,7 @@ def controller_set(
         return Controller(reconciler, WorkQueue(clock, observer=observer), sources, workers)
 
     gatherer = Gatherer(caches, chosen.instance_id)
-    executor = Executor(writer, log, recorder.record)
+    executor = Executor(writer, log, recorder.record, metrics.timed if metrics else None)
     rollouts = RolloutReconciler(gatherer, executor, log, clock, metrics)
     runs = AnalysisRunReconciler(
         writer,
@@ -108,6 +108,7 @@ def controller_set(
         clock,
         recorder.record,
         instance_id=chosen.instance_id,
+        metrics=metrics,
     )
     released = ServiceReconciler(writer, caches.services, caches.rollouts)
     only_runs = [controller(runs, chosen.analysis_workers, [(caches.runs, own_key)])]

@@ -14,7 +14,7 @@ from rollouts.api.reasons import EventReason
 from rollouts.api.rollout import Rollout, RolloutSpec
 from rollouts.api.status import PauseCondition, RolloutStatus
 from rollouts.kube.resources import REPLICA_SETS, ROLLOUTS
-from rollouts.planner.plan import Blocker, Event, Obj, Scale, Verb, Write
+from rollouts.planner.plan import Blocker, Event, Obj, Scale, Timing, Verb, Write
 from rollouts.planner.world import ReplicaSet, World
 
 
@@ -29,6 +29,7 @@ class Draft:
     status: RolloutStatus
     writes: list[Write] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
+    timings: list[Timing] = field(default_factory=list)
     blockers: list[Blocker] = field(default_factory=list)
     wakes: list[float] = field(default_factory=list)
     abort_cause: str = ""

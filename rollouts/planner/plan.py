@@ -71,6 +71,20 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
+class Timing:
+    """An update has ended: how, and how many seconds it took, of which ``paused`` waiting for
+    people. Told to the metrics only.
+    """
+
+    outcome: str
+    total: float
+    paused: float
+
+
+Action: TypeAlias = Write | Event | Timing
+
+
+@dataclass(frozen=True, slots=True)
 class Blocker:
     """One thing the release waits for.
 
@@ -92,10 +106,10 @@ class Blocker:
 class Plan:
     """The whole answer. Carrying out ``actions`` in order leads to ``status``; then, unless
     something changes, there is nothing to do before ``wake_at`` (seconds since the epoch). An event
-    stands after the writes it tells of.
+    or a timing stands after the writes it tells of.
     """
 
-    actions: tuple[Write | Event, ...] = ()
+    actions: tuple[Action, ...] = ()
     why: tuple[Blocker, ...] = ()
     wake_at: float | None = None
     status: Obj | None = None
@@ -107,3 +121,7 @@ class Plan:
     @property
     def events(self) -> tuple[Event, ...]:
         return tuple(action for action in self.actions if isinstance(action, Event))
+
+    @property
+    def timings(self) -> tuple[Timing, ...]:
+        return tuple(action for action in self.actions if isinstance(action, Timing))

@@ -18,7 +18,7 @@ from rollouts.planner import status as statuses
 from rollouts.planner.adoption import adopt
 from rollouts.planner.check import check
 from rollouts.planner.draft import Draft
-from rollouts.planner.plan import Blocker, Event, Plan, Verb, Write
+from rollouts.planner.plan import Action, Blocker, Event, Plan, Timing, Verb, Write
 from rollouts.planner.project import project
 from rollouts.planner.world import World
 
@@ -31,7 +31,7 @@ class _Pass:
     """What one pass decided; ``writes`` end with the status patch, if there is one."""
 
     writes: tuple[Write, ...] = ()
-    events: tuple[Event, ...] = ()
+    events: tuple[Event | Timing, ...] = ()
     why: tuple[Blocker, ...] = ()
     wakes: tuple[float, ...] = ()
 
@@ -44,7 +44,7 @@ def plan(world: World) -> Plan:
     """
     if world.rollout.metadata.deletion_timestamp is not None:
         return Plan(why=(Blocker("Deleted", "the Rollout is being deleted"),))
-    actions: list[Write | Event] = []
+    actions: list[Action] = []
     current = world
     for _ in range(_MAX_PASSES):
         decided = _one_pass(current)
@@ -94,24 +94,24 @@ def _one_pass(world: World) -> _Pass:
     why.explain(draft)
     return _Pass(
         (*draft.writes, *((patch,) if patch else ())),
-        tuple(draft.events),
+        (*draft.events, *draft.timings),
         tuple(draft.blockers),
         tuple(wake for wake in draft.wakes if wake > world.now),
     )
 
 
-def _condense(before: RolloutStatus, actions: list[Write | Event]) -> tuple[Write | Event, ...]:
+def _condense(before: RolloutStatus, actions: list[Action]) -> tuple[Action, ...]:
     """The same in fewer requests.
 
     What is patched right after being created is created that way, unless its pods take the place
     of others that must go first. Two status patches with no other
     write between them become one, unless the step index would be seen to jump.
     """
-    condensed: list[Write | Event] = []
+    condensed: list[Action] = []
     open_status: int | None = None  # where the status patch stands that may still take in another
     index = before.current_step_index or 0  # the step index as stored before that patch
     for action in actions:
-        if isinstance(action, Event):
+        if not isinstance(action, Write):
             condensed.append(action)
             continue
         made = _creation_of(condensed, action)
@@ -129,7 +129,7 @@ def _condense(before: RolloutStatus, actions: list[Write | Event]) -> tuple[Writ
     return tuple(condensed)
 
 
-def _creation_of(actions: list[Write | Event], patch: Write) -> int | None:
+def _creation_of(actions: list[Action], patch: Write) -> int | None:
     if patch.verb is not Verb.PATCH or patch.subresource:
         return None
     same = (patch.resource, patch.name)
@@ -143,7 +143,7 @@ def _creation_of(actions: list[Write | Event], patch: Write) -> int | None:
     return None
 
 
-def _joinable(last: Write | Event | None, write: Write, index: int) -> bool:
+def _joinable(last: Action | None, write: Write, index: int) -> bool:
     if not isinstance(last, Write) or write.subresource != "status":
         return False
     return abs(_index_in(write, _index_in(last, index)) - index) <= 1
@@ -154,7 +154,7 @@ def _index_in(write: Write, otherwise: int) -> int:
     return found if isinstance(found, int) else 0
 
 
-def _with_body(first: Write | Event, second: Write) -> Write:
+def _with_body(first: Action, second: Write) -> Write:
     """One request with the effect of both."""
     assert isinstance(first, Write)  # noqa: S101 - the callers found it by being one
     merged = _merged(first.body, second.body) if first.verb is Verb.PATCH else None

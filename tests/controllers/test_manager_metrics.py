@@ -13,6 +13,7 @@ from rollouts.controllers.settings import Settings, SettingsError, settings_of
 from rollouts.kube.queue import Key, WorkQueue
 from rollouts.kube.resources import ANALYSIS_RUNS, ROLLOUTS
 from rollouts.kube.writes import WriteLog
+from rollouts.planner.plan import Timing
 from rollouts.runtime.clock import SystemClock
 
 WEB = Key("shop", "web")
@@ -49,6 +50,28 @@ def test_a_rollout_as_dashboards_expect_it() -> None:
         'rollout_info_replicas_desired{name="web",namespace="shop"} 5.0',
         'rollout_info_replicas_updated{name="web",namespace="shop"} 3.0',
     ]
+
+
+def test_the_deprecated_gauge_has_a_series_per_phase() -> None:
+    metrics = Metrics()
+    metrics.observe_rollout(rollout("RolloutPaused"), {})
+    series = lines(metrics, "rollout_phase{")
+    assert len(series) == 7
+    assert [line for line in series if line.endswith(" 1.0")] == [
+        'rollout_phase{name="web",namespace="shop",phase="Paused",strategy="canary"} 1.0'
+    ]
+
+
+def test_how_long_updates_take_by_how_they_ended() -> None:
+    metrics = Metrics()
+    metrics.timed(Timing("Promoted", 100.0, 40.0))
+    for name, total in (
+        ("rollout_duration_seconds", "100.0"),
+        ("rollout_progression_duration_seconds", "60.0"),
+        ("rollout_manual_pause_duration_seconds", "40.0"),
+    ):
+        assert lines(metrics, f"{name}_sum") == [f'{name}_sum{{status="Promoted"}} {total}']
+        assert lines(metrics, f"{name}_count") == [f'{name}_count{{status="Promoted"}} 1.0']
 
 
 def test_a_new_phase_replaces_the_old_series_and_a_deleted_object_leaves_none() -> None:
@@ -98,7 +121,12 @@ def test_an_analysis_run() -> None:
             "status": {"phase": "Running", "metricResults": [result]},
         }
     )
-    assert lines(metrics, "analysis_run_") == [
+    phases = lines(metrics, "analysis_run_phase")
+    assert len(phases) == 6
+    assert [line for line in phases if line.endswith(" 1.0")] == [
+        'analysis_run_phase{name="web",namespace="shop",phase="Running"} 1.0'
+    ]
+    assert [line for line in lines(metrics, "analysis_run_") if line not in phases] == [
         'analysis_run_info{name="web",namespace="shop",phase="Running"} 1.0',
         'analysis_run_metric_phase{dry_run="true",metric="errors",name="web",namespace="shop",phase="Successful"} 1.0',
         'analysis_run_metric_type{dry_run="true",metric="errors",name="web",namespace="shop",type="prometheus"} 1.0',
