@@ -72,7 +72,12 @@ class FieldError:
         return cls(path, Wrong.UNSUPPORTED, f"supported values: {words}", value)
 
     def __str__(self) -> str:
-        parts = [self.path, self.wrong.value]
+        return f"{self.path}: {self.body}"
+
+    @property
+    def body(self) -> str:
+        """The text without the path."""
+        parts: list[str] = [self.wrong.value]
         if self.value is not _NO_VALUE:
             parts.append(_shown(self.value))
         if self.detail:

@@ -21,12 +21,8 @@ _PROBES: Final = ("livenessProbe", "readinessProbe", "startupProbe")
 _POSITIVE: Final = ("periodSeconds", "timeoutSeconds", "successThreshold", "failureThreshold")
 
 
-def check_template(template: Obj, selector: LabelSelector | None, path: str) -> FieldError | None:
-    """The first thing wrong with ``template``, which stands at ``path``; None where nothing is."""
-    return next(_template(template, selector, path), None)
-
-
-def _template(template: Obj, selector: LabelSelector | None, path: str) -> Found:
+def template_errors(template: Obj, selector: LabelSelector | None, path: str) -> Found:
+    """What is wrong with ``template``, which stands at ``path``."""
     meta = _object(template.get("metadata"))
     labels = _object(meta.get("labels"))
     strings = {k: v for k, v in labels.items() if isinstance(v, str)}

@@ -98,10 +98,11 @@ def analyses(rollout: Rollout) -> tuple[AnalysisUse, ...]:
 
 def validate_references(rollout: Rollout, references: References) -> FieldError | None:
     """The first thing wrong with what ``rollout`` refers to, or None."""
-    return next(_errors(rollout, references), None)
+    return next(reference_errors(rollout, references), None)
 
 
-def _errors(rollout: Rollout, references: References) -> Found:
+def reference_errors(rollout: Rollout, references: References) -> Found:
+    """All that is wrong with it, in the same order; for those who show more than one."""
     named = services(rollout)
     uses = analyses(rollout)
     for use in named:

@@ -25,13 +25,12 @@ _DOWNWARD: Final = re.compile(
 )
 
 
-def check_steps(canary: CanaryStrategy, path: str) -> FieldError | None:
-    """The first thing wrong with ``canary.steps``, which stand at ``path``, or None."""
+def step_errors(canary: CanaryStrategy, path: str) -> Found:
+    """What is wrong with ``canary.steps``, which stand at ``path``: the first thing of each."""
     for index, step in enumerate(canary.steps):
-        for check in _CHECKS:
-            if error := next(check(step, canary, f"{path}[{index}]"), None):
-                return error
-    return None
+        found = (error for check in _CHECKS for error in check(step, canary, f"{path}[{index}]"))
+        if error := next(found, None):
+            yield error
 
 
 def _one_kind(step: CanaryStep, _: CanaryStrategy, path: str) -> Found:

@@ -6,7 +6,7 @@ the documentation. Paths are the reference's too: fields of a strategy are repor
 anything is planned, and by lint.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final, TypeVar
 
 from rollouts.api import names
@@ -16,13 +16,13 @@ from rollouts.api.fielderror import FieldError
 from rollouts.api.intstr import leading_number
 from rollouts.api.meta import LabelSelector
 from rollouts.api.placement import AntiAffinity
-from rollouts.api.podtemplate import check_template
+from rollouts.api.podtemplate import template_errors
 from rollouts.api.rollout import Rollout
-from rollouts.api.stepvalidation import check_steps
+from rollouts.api.stepvalidation import step_errors
 
 AT: Final = "spec.strategy"
 NOT_NEGATIVE: Final = "must be greater than or equal to 0"
-Verdict = FieldError | None
+Verdict = FieldError | Iterator[FieldError] | None
 S = TypeVar("S")
 
 
@@ -31,21 +31,23 @@ def validate(rollout: Rollout, *, resolved: bool = False) -> FieldError | None:
 
     ``resolved``: the template (and selector) in ``rollout`` were filled in from its workloadRef.
     """
+    return next(problems(rollout, resolved=resolved), None)
+
+
+def problems(rollout: Rollout, *, resolved: bool = False) -> Iterator[FieldError]:
+    """All that is wrong with ``rollout``, in the same order; for those who show more than one."""
     for check in _CHECKS:
-        if error := check(rollout, resolved):
-            return error
-    return None
+        yield from _each(check(rollout, resolved))
 
 
 # --- top level ------------------------------------------------------------------------------------
 
 
-def _readable(rollout: Rollout, _: bool) -> Verdict:
+def _readable(rollout: Rollout, _: bool) -> Iterator[FieldError]:
     """A field that cannot be read must not silently count as absent: that could skip a step."""
     for problem in rollout.problems:
         if problem.path == "spec" or problem.path.startswith("spec."):
-            return FieldError.unreadable(problem.path, problem.message)
-    return None
+            yield FieldError.unreadable(problem.path, problem.message)
 
 
 def _replicas(rollout: Rollout, _: bool) -> Verdict:
@@ -79,10 +81,10 @@ def _template_is_referenced(rollout: Rollout, resolved: bool) -> Verdict:
 def _template(rollout: Rollout, resolved: bool) -> Verdict:
     if rollout.spec.workload_ref is not None and not resolved:
         return None
-    return check_template(rollout.spec.template, rollout.spec.selector, "spec.template")
+    return template_errors(rollout.spec.template, rollout.spec.selector, "spec.template")
 
 
-def _limits(rollout: Rollout, _: bool) -> Verdict:
+def _limits(rollout: Rollout, _: bool) -> Iterator[FieldError]:
     spec = rollout.spec
     for name, value in (
         ("minReadySeconds", spec.min_ready_seconds),
@@ -90,14 +92,13 @@ def _limits(rollout: Rollout, _: bool) -> Verdict:
         ("progressDeadlineSeconds", spec.progress_deadline_seconds),
     ):
         if error := _not_negative(f"spec.{name}", value):
-            return error
+            yield error
     if spec.progress_deadline <= spec.min_ready_seconds:
-        return FieldError.invalid(
+        yield FieldError.invalid(
             "spec.progressDeadlineSeconds",
             spec.progress_deadline,
             "must be greater than minReadySeconds",
         )
-    return None
 
 
 def _one_strategy(rollout: Rollout, _: bool) -> Verdict:
@@ -113,12 +114,11 @@ def _one_strategy(rollout: Rollout, _: bool) -> Verdict:
     return None
 
 
-def _strategy(rollout: Rollout, _: bool) -> Verdict:
+def _strategy(rollout: Rollout, _: bool) -> Iterator[FieldError]:
     if rollout.spec.blue_green is not None:
-        return _first(_BLUE_GREEN, rollout, rollout.spec.blue_green)
-    if rollout.spec.canary is not None:
-        return _first(_CANARY, rollout, rollout.spec.canary)
-    return None
+        yield from _all(_BLUE_GREEN, rollout, rollout.spec.blue_green)
+    elif rollout.spec.canary is not None:
+        yield from _all(_CANARY, rollout, rollout.spec.canary)
 
 
 # --- blue-green -----------------------------------------------------------------------------------
@@ -269,7 +269,7 @@ def _routing_options(_: Rollout, canary: CanaryStrategy) -> Verdict:
 
 
 def _steps(_: Rollout, canary: CanaryStrategy) -> Verdict:
-    return check_steps(canary, f"{AT}.steps")
+    return step_errors(canary, f"{AT}.steps")
 
 
 # --- shared ---------------------------------------------------------------------------------------
@@ -312,14 +312,24 @@ def _same_service(field: str, value: str, one: str, other: str) -> FieldError:
     )
 
 
-def _not_negative(path: str, value: int | None) -> Verdict:
+def _not_negative(path: str, value: int | None) -> FieldError | None:
     return (
         FieldError.invalid(path, value, NOT_NEGATIVE) if value is not None and value < 0 else None
     )
 
 
-def _first(checks: tuple[Callable[[Rollout, S], Verdict], ...], rollout: Rollout, of: S) -> Verdict:
-    return next((error for check in checks if (error := check(rollout, of))), None)
+def _all(
+    checks: tuple[Callable[[Rollout, S], Verdict], ...], rollout: Rollout, of: S
+) -> Iterator[FieldError]:
+    for check in checks:
+        yield from _each(check(rollout, of))
+
+
+def _each(verdict: Verdict) -> Iterator[FieldError]:
+    if isinstance(verdict, FieldError):
+        yield verdict
+    elif verdict is not None:
+        yield from verdict
 
 
 _BLUE_GREEN: Final = (_two_services, _delay_limit, _anti_affinity)
