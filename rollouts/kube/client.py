@@ -16,7 +16,6 @@ from urllib.parse import urlencode
 import aiohttp
 import orjson
 
-from rollouts.kube import transport
 from rollouts.kube.api import Obj, PatchType, WatchEvent
 from rollouts.kube.backoff import Backoff
 from rollouts.kube.config import ConfigError, Connection
@@ -31,6 +30,7 @@ from rollouts.kube.errors import (
 )
 from rollouts.kube.limits import RateLimit
 from rollouts.kube.resources import LEASES, Resource
+from rollouts.kube.session import Session
 from rollouts.kube.watching import events_of
 
 USER_AGENT: Final = "rollouts-controller/0.1.0"
@@ -96,16 +96,16 @@ class HttpKubeApi:
         self._limit = limit
         self._observer = observer
         self._headers = (("Accept", _JSON), ("User-Agent", user_agent), *connection.headers)
-        self._rest: Any = None
-        self._retired: Any = None
+        self._session: Session | None = None
+        self._retired: Session | None = None
         self._generation = 0
         self._refreshing = asyncio.Lock()
 
     async def close(self) -> None:
-        for session in (self._rest, self._retired):
+        for session in (self._session, self._retired):
             if session is not None:
                 await session.close()
-        self._rest = self._retired = None
+        self._session = self._retired = None
 
     async def __aenter__(self) -> "HttpKubeApi":
         return self
@@ -324,8 +324,9 @@ class HttpKubeApi:
 
     async def _send(self, call: _Call, deadline: aiohttp.ClientTimeout) -> aiohttp.ClientResponse:
         configuration = self._connection.configuration
-        if self._rest is None:
-            self._rest = transport.load().RestClient(configuration)
+        if self._session is None:
+            self._session = Session(configuration)
+        session = self._session  # credentials may be loaded again while we wait for them
         headers = list(self._headers)
         if call.body is not None:
             headers.append(("Content-Type", call.content_type))
@@ -334,18 +335,9 @@ class HttpKubeApi:
             headers.append(("Authorization", credential["value"].strip()))
         url = configuration.host + call.path
         url += "?" + urlencode(call.query) if call.query else ""
-        response: aiohttp.ClientResponse = await self._rest.pool_manager.request(
-            call.method,
-            url,
-            data=call.body,
-            headers=headers,
-            timeout=deadline,
-            allow_redirects=False,
-            proxy=self._rest.proxy,
-            proxy_headers=self._rest.proxy_headers,
-            server_hostname=self._rest.server_hostname or None,
+        return await session.request(
+            call.method, url, body=call.body, headers=headers, deadline=deadline
         )
-        return response
 
     async def _refresh(self, generation: int) -> None:
         """Load credentials again, once for all requests that were refused together."""
@@ -361,7 +353,7 @@ class HttpKubeApi:
             # stays open for the requests on it, until the next refresh.
             if self._retired is not None:
                 await self._retired.close()
-            self._retired, self._rest = self._rest, None
+            self._retired, self._session = self._session, None
 
 
 def _worth_retrying(call: _Call, error: ApiError, tries: int) -> bool:
