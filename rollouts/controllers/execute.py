@@ -67,8 +67,9 @@ class Executor:
             decided, ours = versions.get(target, ("", ""))
             version = ours if ours and decided == write.resource_version else write.resource_version
             body = _with_precondition(write.body, version)
+            place = write.namespace or namespace
             written = await self._api.patch(
-                write.resource, write.name, body, namespace, subresource=write.subresource
+                write.resource, write.name, body, place, subresource=write.subresource
             )
         left = str(written["metadata"].get("resourceVersion", ""))
         versions[target] = (write.resource_version, left)
@@ -99,7 +100,7 @@ class Executor:
 
     async def _create(self, world: World, write: Write) -> Obj:
         """Create, or find that an earlier attempt has created it already."""
-        namespace = world.rollout.metadata.namespace
+        namespace = write.namespace or world.rollout.metadata.namespace
         try:
             return await self._api.create(write.resource, write.body, namespace)
         except AlreadyExists:

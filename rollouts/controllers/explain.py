@@ -11,6 +11,7 @@ from rollouts.api.reasons import Phase
 from rollouts.api.references import analyses, services
 from rollouts.api.rollout import Rollout
 from rollouts.controllers.gather import by_orphanage, world_of
+from rollouts.controllers.routing import with_router_objects
 from rollouts.kube.api import KubeApi, Obj
 from rollouts.kube.errors import NotFound
 from rollouts.kube.resources import (
@@ -63,7 +64,7 @@ async def observe(api: KubeApi, namespace: str, name: str, now: float) -> World:
         found = known.get(ref.template_name)
         if found is not None:
             pending += decode(TemplateSpec, found.get("spec"))[0].templates
-    return world_of(
+    world = world_of(
         rollout,
         now=now,
         replica_sets=[obj for obj in sets if _owned(obj, uid)],
@@ -75,6 +76,7 @@ async def observe(api: KubeApi, namespace: str, name: str, now: float) -> World:
         pods=pods,
         instance_id=rollout.metadata.labels.get(keys.INSTANCE_ID, ""),
     )
+    return await with_router_objects(api, world)
 
 
 def _owned(obj: Obj, uid: str) -> bool:

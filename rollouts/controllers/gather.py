@@ -12,7 +12,8 @@ from analysis.decode import decode
 from analysis.spec import TemplateRef, TemplateSpec
 from rollouts.api.references import analyses, services
 from rollouts.api.rollout import Rollout
-from rollouts.kube.api import Obj
+from rollouts.controllers.routing import with_router_objects
+from rollouts.kube.api import KubeApi, Obj
 from rollouts.kube.queue import Key
 from rollouts.kube.store import Store, by_owner
 from rollouts.planner.world import ReplicaSet, Run, World
@@ -105,9 +106,12 @@ def _templates(
 
 
 class Gatherer:
-    """Gathers Worlds from caches; reads each version of a Rollout only once."""
+    """Gathers Worlds from caches, and what is not cached through ``api``; decodes each version of a
+    Rollout only once.
+    """
 
-    def __init__(self, caches: Caches, instance_id: str = "") -> None:
+    def __init__(self, api: KubeApi, caches: Caches, instance_id: str = "") -> None:
+        self._api = api
         self.caches = caches
         self._instance_id = instance_id
         self._decoded: dict[Key, tuple[str, Rollout]] = {}
@@ -133,6 +137,10 @@ class Gatherer:
             cluster_template=lambda name: clusters.get("", name) if clusters else None,
             instance_id=self._instance_id,
         )
+
+    async def with_router_objects(self, world: World) -> World:
+        """``world`` with what its routers work on. Raises ApiError."""
+        return await with_router_objects(self._api, world)
 
     def _read(self, key: Key, raw: Obj) -> Rollout:
         version = str(raw["metadata"].get("resourceVersion", ""))

@@ -74,6 +74,7 @@ class RolloutReconciler:
         }
         if self._written.behind(key, world.rollout.metadata.uid, stores) is not None:
             return self._clock.wall() + _STALE_RETRY_SECONDS
+        world = await self._gatherer.with_router_objects(world)
         decided = plan(world)
         rest = self._too_soon(key, decided)
         if rest > 0:

@@ -98,7 +98,7 @@ def controller_set(
         observer = metrics.queue_observer(reconciler.name) if metrics else None
         return Controller(reconciler, WorkQueue(clock, observer=observer), sources, workers)
 
-    gatherer = Gatherer(caches, chosen.instance_id)
+    gatherer = Gatherer(api, caches, chosen.instance_id)
     executor = Executor(writer, log, recorder.record, metrics.timed if metrics else None)
     rollouts = RolloutReconciler(gatherer, executor, log, clock, metrics)
     runs = AnalysisRunReconciler(

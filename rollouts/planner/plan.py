@@ -41,13 +41,26 @@ class Switch:
 
 
 @dataclass(frozen=True, slots=True)
+class Shift:
+    """The Write tells a router to send ``weight`` of the traffic to the revision ``canary`` and the
+    rest to the revision ``stable``.
+    """
+
+    router: str
+    weight: int
+    canary: str
+    stable: str
+
+
+@dataclass(frozen=True, slots=True)
 class Write:
     """One request. ``body`` is the whole object for a create, a merge patch for a patch.
 
     ``resource_version``: the version the decision was made from; a patch or delete is refused by
     the server when the object has moved on. Empty means unconditional.
     ``effect``: what it does to capacity or traffic, where it does. ``owner_must_exist``: to be sent
-    only after the server has said that the Rollout is still there.
+    only after the server has said that the Rollout is still there. ``namespace``: the object's, if
+    not the Rollout's.
     """
 
     verb: Verb
@@ -57,8 +70,9 @@ class Write:
     subresource: str = ""
     resource_version: str = ""
     uid: str = ""
-    effect: Scale | Switch | None = None
+    effect: Scale | Switch | Shift | None = None
     owner_must_exist: bool = False
+    namespace: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -168,6 +168,7 @@ def _with_body(first: Action, second: Write) -> Write:
         resource_version=first.resource_version,
         uid=first.uid,
         effect=first.effect,
+        namespace=first.namespace,
     )
 
 

@@ -15,6 +15,7 @@ from rollouts.kube.patches import apply_merge
 from rollouts.kube.resources import ANALYSIS_RUNS, REPLICA_SETS, ROLLOUTS, SERVICES
 from rollouts.planner.plan import Obj, Verb, Write
 from rollouts.planner.world import ReplicaSet, Run, World
+from rollouts.traffic.router import Ref
 
 
 def project(world: World, writes: Iterable[Write]) -> World:
@@ -46,7 +47,18 @@ def _after(world: World, write: Write) -> World:
             meta = raw["metadata"]
             raw = {**raw, "metadata": {**meta, "generation": meta.get("generation", 0) + 1}}
         return replace(world, rollout=Rollout.decode(raw))
-    return world
+    return _after_routing(world, write)
+
+
+def _after_routing(world: World, write: Write) -> World:
+    namespace = write.namespace or world.rollout.metadata.namespace
+    ref = Ref(write.resource, namespace, write.name)
+    if write.verb is Verb.CREATE:
+        return replace(world, router_objects={**world.router_objects, ref: write.body})
+    if ref not in world.router_objects:
+        return world
+    changed = apply_merge(world.router_objects[ref], write.body)
+    return replace(world, router_objects={**world.router_objects, ref: changed})
 
 
 def _applied(objects: dict[str, Obj], write: Write, now: float) -> dict[str, Obj]:

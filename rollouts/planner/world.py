@@ -12,6 +12,7 @@ from typing import Any, Self, TypeAlias
 from analysis.times import parse_time
 from rollouts.api import labels as keys
 from rollouts.api.rollout import Rollout
+from rollouts.traffic.router import Objects
 
 Obj: TypeAlias = dict[str, Any]
 
@@ -143,7 +144,8 @@ class World:
     ``templates`` and ``cluster_templates``: by name, only what the Rollout refers to and only what
     exists. ``runs``: AnalysisRuns the Rollout owns, and namesakes it must not collide with.
     ``orphans``: ReplicaSets of the namespace without a controlling owner. ``pods``: pods of the
-    ReplicaSets, for explanations only.
+    ReplicaSets, for explanations only. ``router_objects``: what exists of the objects its routers
+    work on.
     """
 
     now: float
@@ -156,3 +158,4 @@ class World:
     cluster_templates: Mapping[str, Obj] = field(default_factory=dict)
     pods: tuple[Obj, ...] = ()
     instance_id: str = ""
+    router_objects: Objects = field(default_factory=dict)

@@ -13,6 +13,7 @@ from rollouts.kube import resources
 from rollouts.kube.resources import (
     ANALYSIS_RUNS,
     CLUSTER_ANALYSIS_TEMPLATES,
+    CONFIG_MAPS,
     EVENTS,
     JOBS,
     LEASES,
@@ -106,6 +107,7 @@ def test_every_resource_the_code_uses_is_granted(path: Path) -> None:
         (SERVICES, "", {"list", "watch", "patch"}),
         (PODS, "", {"list"}),
         (SECRETS, "", {"get"}),
+        (CONFIG_MAPS, "", {"get", "patch"}),
         (JOBS, "", {"get", "list", "create", "delete"}),
         (LEASES, "", {"get", "create", "update"}),
         (EVENTS, "", {"create", "patch"}),
