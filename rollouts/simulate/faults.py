@@ -43,7 +43,7 @@ class Fault(StrEnum):
 CRASHES: Final = frozenset({Fault.CRASH_BEFORE, Fault.CRASH_AFTER, Fault.STALE_RESTART})
 WATCH_FAULTS: Final = frozenset({Fault.DISCONNECT, Fault.GONE, Fault.DUPLICATE, Fault.LAG})
 TIMEOUT_SECONDS: Final = 10.0
-SLOW_SECONDS: Final = 20.0
+SLOW_SECONDS: Final = 6.0  # shorter than the pauses of the scenarios, which must be seen
 LAG_SECONDS: Final = 20.0
 RETRY_AFTER_SECONDS: Final = 3.0
 _WRITES: Final = frozenset({"create", "update", "patch", "delete"})
@@ -63,11 +63,17 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class Storm:
-    """Each request below number ``until`` is hit with probability ``rate`` by one of ``faults``."""
+    """Each request below number ``until`` is hit with probability ``rate`` by one of ``only``, or
+    of all faults where that is empty.
+    """
 
     rate: float
     until: int
-    faults: tuple[Fault, ...] = tuple(Fault)
+    only: tuple[Fault, ...] = ()
+
+    @property
+    def faults(self) -> tuple[Fault, ...]:
+        return self.only or tuple(Fault)
 
 
 @dataclass(frozen=True, slots=True)

@@ -216,7 +216,7 @@ def _s10_pause_lasts(judge: Judge, seen: Seen) -> Iterator[str]:
         return
     started = _pause_start(seen.old)
     ghost = judge.ledger.ghosts[seen.name]
-    if ghost.user_at > 0 and (started is None or ghost.user_at >= started):
+    if ghost.user_at > ghost.step_at[0]:
         return
     if pause.seconds is None:
         yield f"a pause without an end ended by itself at step {was}"

@@ -77,9 +77,12 @@ class Seen:
 
 @dataclass(slots=True)
 class Ghost:
-    """What is remembered of one Rollout beyond what is stored."""
+    """What is remembered of one Rollout beyond what is stored, in seconds.
 
-    paused_at: float | None = None
+    ``step_at``: when the step before the current one began, and the current one.
+    """
+
+    step_at: tuple[float, float] = (0.0, 0.0)
     aborted_at: float | None = None
     user_at: float = 0.0
     failing: dict[str, float] = field(default_factory=dict)
@@ -163,13 +166,11 @@ class Ledger:
             ghost.failing.clear()
         if seen.old is None or seen.old.get("spec") != new.get("spec"):
             ghost.sizes.append((seen.at, new))
-        paused = any(c["reason"] == "CanaryPauseStep" for c in status.get("pauseConditions") or ())
-        if paused and ghost.paused_at is None:
-            ghost.paused_at = seen.at
-        if seen.old is not None and status_of(seen.old).get("currentStepIndex") != status.get(
-            "currentStepIndex"
+        before = status_of(seen.old)
+        if any(
+            before.get(key) != status.get(key) for key in ("currentStepIndex", "currentPodHash")
         ):
-            ghost.paused_at = seen.at if paused else None
+            ghost.step_at = (ghost.step_at[1], seen.at)
         if not status.get("abort"):
             ghost.aborted_at = None
         elif ghost.aborted_at is None:

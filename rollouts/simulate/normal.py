@@ -5,6 +5,7 @@ else must be the same however the end was reached. Pure; used by the runner to c
 """
 
 import re
+from collections.abc import Iterator
 from typing import Any, Final
 
 from rollouts.kube.api import Obj
@@ -20,6 +21,7 @@ _DROPPED: Final = frozenset(
         "managedFields",
         "clusterIP",
         "clusterIPs",
+        "totalManualPauseDurationSeconds",
     }
 )
 
@@ -27,9 +29,12 @@ _DROPPED: Final = frozenset(
 def end_state(obj: Obj) -> Obj:
     """What must be the same at the end of every run of a scenario."""
     found: Obj = _plain(obj)
+    status = found.get("status") or {}
     if obj["kind"] == "AnalysisRun":
-        status = obj.get("status") or {}
         found["status"] = {"phase": status.get("phase")}
+    for condition in status.get("conditions") or ():
+        if condition["type"] == "Paused":
+            del condition["message"]  # words of the last pause there was, if there was one
     return found
 
 
@@ -44,3 +49,15 @@ def _plain(value: Any) -> Any:
     if isinstance(value, str):
         return _TIME.sub("<time>", value)
     return value
+
+
+def unlike(path: str, wanted: Any, found: Any) -> Iterator[str]:
+    """Where two end states differ, one line for each place."""
+    if isinstance(wanted, dict) and isinstance(found, dict):
+        for key in sorted(wanted.keys() | found.keys()):
+            yield from unlike(f"{path}.{key}", wanted.get(key), found.get(key))
+    elif isinstance(wanted, list) and isinstance(found, list) and len(wanted) == len(found):
+        for at, (one, other) in enumerate(zip(wanted, found, strict=True)):
+            yield from unlike(f"{path}[{at}]", one, other)
+    elif wanted != found:
+        yield f"{path} ends as {found!r} instead of {wanted!r}"

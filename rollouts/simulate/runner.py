@@ -24,7 +24,7 @@ from rollouts.simulate.faults import Asked, Crash, FaultPlan, Journal
 from rollouts.simulate.faultyapi import FaultyApi
 from rollouts.simulate.invariants import Judge
 from rollouts.simulate.loop import VirtualTimeError, run_virtual, virtual_clock
-from rollouts.simulate.normal import end_state
+from rollouts.simulate.normal import end_state, unlike
 from rollouts.simulate.scenarios import Scenario
 from rollouts.simulate.stage import NotReached, Stage
 
@@ -102,8 +102,7 @@ def differences(calm: Outcome, run: Outcome) -> list[str]:
     if run.problem:
         return found
     for key in sorted(calm.end.keys() | run.end.keys()):
-        if calm.end.get(key) != run.end.get(key):
-            found.append(f"{key} ends as {run.end.get(key)} instead of {calm.end.get(key)}")
+        found += unlike(key, calm.end.get(key), run.end.get(key))
     for word, was, now in (
         ("created", calm.created, run.created),
         ("deleted", calm.deleted, run.deleted),
@@ -118,7 +117,7 @@ def differences(calm: Outcome, run: Outcome) -> list[str]:
 
 
 def _most_writes(calm: Outcome, plan: FaultPlan) -> float:
-    """How many writes a plan excuses: some per fault; a storm and rivals much, but in proportion."""
+    """How many writes a plan excuses: a few per fault; in proportion for storms and rivals."""
     if plan.storm is not None or plan.leaders > 1:
         return _STORM_WRITES * calm.writes * plan.leaders
     return calm.writes + _EXTRA_WRITES * (1 + len(plan.hits))
