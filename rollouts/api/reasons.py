@@ -26,6 +26,7 @@ class ConditionType(StrEnum):
     PAUSED = "Paused"
     REPLICA_FAILURE = "ReplicaFailure"
     PROGRESSING = "Progressing"
+    WORKLOAD_SCALED_DOWN = "WorkloadScaledDown"
 
 
 class Reason(StrEnum):
@@ -46,6 +47,7 @@ class Reason(StrEnum):
     REPLICA_SET_NOT_AVAILABLE = "ReplicaSetNotAvailable"
     REPLICA_SET_CREATE_ERROR = "ReplicaSetCreateError"
     TIMED_OUT = "ProgressDeadlineExceeded"
+    WORKLOAD_SCALED = "WorkloadScaled"
     EXPERIMENT_COMPLETED = "ExperimentCompleted"
     INVALID_EXPERIMENT = "InvalidExperimentSpec"
 
@@ -69,6 +71,7 @@ class EventReason(StrEnum):
     FOUND_REPLICA_SET = "FoundNewReplicaSet"
     REPLICA_SET_CREATE_ERROR = "ReplicaSetCreateError"
     SCALING = "ScalingReplicaSet"
+    SCALING_WORKLOAD = "ScalingWorkload"
     SWITCH_SERVICE = "SwitchService"
     STEP_COMPLETED = "RolloutStepCompleted"
     SKIP_STEPS = "SkipSteps"

@@ -8,12 +8,13 @@ rollout controller.
 from collections.abc import Callable
 from typing import Final
 
+from rollouts.api.reasons import EventReason
 from rollouts.kube.api import KubeApi, Obj
-from rollouts.kube.errors import AlreadyExists, Conflict, NotFound
+from rollouts.kube.errors import AlreadyExists, ApiError, Conflict, Forbidden, Invalid, NotFound
 from rollouts.kube.queue import Key
 from rollouts.kube.resources import REPLICA_SETS, ROLLOUTS
 from rollouts.kube.writes import WriteLog
-from rollouts.planner.plan import Event, Plan, Timing, Verb, Write
+from rollouts.planner.plan import Event, Plan, ScaleWorkload, Timing, Verb, Write
 from rollouts.planner.world import World
 
 Record = Callable[[Obj, str, str, str], None]
@@ -44,7 +45,11 @@ class Executor:
                 if self._timed is not None:
                     self._timed(action)
             else:
-                await self._write(world, action, versions)
+                try:
+                    await self._write(world, action, versions)
+                except (Forbidden, Invalid) as error:
+                    self._refused(world, action, error)
+                    raise
 
     async def _write(
         self, world: World, write: Write, versions: dict[tuple[str, str], tuple[str, str]]
@@ -74,6 +79,15 @@ class Executor:
         left = str(written["metadata"].get("resourceVersion", ""))
         versions[target] = (write.resource_version, left)
         self._log.wrote(owner, uid, write.resource, written)
+
+    def _refused(self, world: World, write: Write, error: ApiError) -> None:
+        """What is not ours may be withheld from us; everything of the Rollout itself is done."""
+        if isinstance(write.effect, ScaleWorkload):
+            message = (
+                f"{write.resource.kind} {write.name} stays at {write.effect.old} replicas: "
+                f"{error.message}; allow it, or set spec.workloadRef.scaleDown to never"
+            )
+            self._record(world.rollout.raw, "Warning", EventReason.RECONCILIATION_ERROR, message)
 
     async def _confirm_owner(self, world: World) -> None:
         """The Rollout as the server has it, not the cache, must be the one decided for."""

@@ -26,6 +26,7 @@ from rollouts.kube.resources import (
 )
 from rollouts.planner.plan import Blocker
 from rollouts.planner.planner import plan
+from rollouts.planner.workload import reference
 from rollouts.planner.world import World
 
 
@@ -50,6 +51,9 @@ async def observe(api: KubeApi, namespace: str, name: str, now: float) -> World:
     named: dict[str, Obj] = {}
     for use in services(rollout):
         await _read(api, SERVICES, namespace, use.name, named)
+    workload: dict[str, Obj] = {}
+    if (referred := reference(rollout.raw)) is not None:
+        await _read(api, referred[0], namespace, referred[1], workload)
     local: dict[str, Obj] = {}
     cluster: dict[str, Obj] = {}
     pending: list[TemplateRef] = [ref for use in analyses(rollout) for _, ref in use.templates]
@@ -68,6 +72,7 @@ async def observe(api: KubeApi, namespace: str, name: str, now: float) -> World:
         rollout,
         now=now,
         replica_sets=[obj for obj in sets if _owned(obj, uid)],
+        workload=next(iter(workload.values()), None),
         orphans=[obj for obj in sets if next(by_orphanage(obj), None) is not None],
         runs=[obj for obj in runs if obj["metadata"]["name"].startswith(f"{name}-")],
         service=named.get,

@@ -5,7 +5,7 @@ controller gathers from its caches, ``controllers.explain`` from live reads; bot
 ``world_of``, so that ``why`` sees what the controller sees.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from analysis.decode import decode
@@ -15,7 +15,9 @@ from rollouts.api.rollout import Rollout
 from rollouts.controllers.routing import with_router_objects
 from rollouts.kube.api import KubeApi, Obj
 from rollouts.kube.queue import Key
+from rollouts.kube.resources import Resource
 from rollouts.kube.store import Store, by_owner
+from rollouts.planner.workload import reference, usable
 from rollouts.planner.world import ReplicaSet, Run, World
 
 Find = Callable[[str], Obj | None]
@@ -54,6 +56,8 @@ class Caches:
     runs: Store
     templates: Store
     cluster_templates: Store | None
+    workloads: Mapping[Resource, Store]
+    """What a ``workloadRef`` may name; filled from the moment a Rollout names one of the kind."""
 
 
 def world_of(
@@ -65,6 +69,7 @@ def world_of(
     service: Find,
     template: Find,
     cluster_template: Find,
+    workload: Obj | None = None,
     orphans: Iterable[Obj] = (),
     pods: Iterable[Obj] = (),
     instance_id: str = "",
@@ -80,6 +85,7 @@ def world_of(
         replica_sets=tuple(ReplicaSet.of(raw) for raw in replica_sets),
         services=found,
         runs=tuple(Run.of(raw, uid) for raw in runs),
+        workload=usable(workload),
         orphans=tuple(orphans),
         templates=local,
         cluster_templates=cluster,
@@ -131,6 +137,7 @@ class Gatherer:
             now=now,
             replica_sets=self.caches.replica_sets.by_index(BY_OWNER, uid),
             runs=named,
+            workload=self._workload(raw),
             orphans=self.caches.replica_sets.by_index(ORPHANS, namespace),
             service=lambda name: self.caches.services.get(namespace, name),
             template=lambda name: self.caches.templates.get(namespace, name),
@@ -141,6 +148,18 @@ class Gatherer:
     async def with_router_objects(self, world: World) -> World:
         """``world`` with what its routers work on. Raises ApiError."""
         return await with_router_objects(self._api, world)
+
+    def knows_workload(self, world: World) -> bool:
+        """Whether the cache that would hold the Rollout's workload has been filled."""
+        found = reference(world.rollout.raw)
+        return found is None or self.caches.workloads[found[0]].synced
+
+    def _workload(self, rollout: Obj) -> Obj | None:
+        found = reference(rollout)
+        if found is None:
+            return None
+        resource, name = found
+        return self.caches.workloads[resource].get(rollout["metadata"]["namespace"], name)
 
     def _read(self, key: Key, raw: Obj) -> Rollout:
         version = str(raw["metadata"].get("resourceVersion", ""))

@@ -176,7 +176,7 @@ class Manager:
             ) from None
         if self.after_sync is not None:
             self.after_sync()
-        counts = {r.store.resource.plural: len(r.store) for r in self._reflectors}
+        counts = {r.store.resource.plural: len(r.store) for r in self._reflectors if r.store.synced}
         _log.info("caches filled", **counts)
 
     async def _lead(self) -> None:

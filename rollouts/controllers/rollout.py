@@ -12,7 +12,7 @@ from rollouts.controllers.execute import Executor
 from rollouts.controllers.gather import Gatherer
 from rollouts.controllers.metrics import Metrics
 from rollouts.kube.queue import Key
-from rollouts.kube.resources import ANALYSIS_RUNS, REPLICA_SETS, ROLLOUTS, SERVICES
+from rollouts.kube.resources import ANALYSIS_RUNS, DEPLOYMENTS, REPLICA_SETS, ROLLOUTS, SERVICES
 from rollouts.kube.writes import WriteLog
 from rollouts.planner.plan import Plan
 from rollouts.planner.planner import is_managed, plan
@@ -71,8 +71,10 @@ class RolloutReconciler:
             REPLICA_SETS: caches.replica_sets,
             SERVICES: caches.services,
             ANALYSIS_RUNS: caches.runs,
+            DEPLOYMENTS: caches.workloads[DEPLOYMENTS],
         }
-        if self._written.behind(key, world.rollout.metadata.uid, stores) is not None:
+        behind = self._written.behind(key, world.rollout.metadata.uid, stores) is not None
+        if behind or not self._gatherer.knows_workload(world):
             return self._clock.wall() + _STALE_RETRY_SECONDS
         world = await self._gatherer.with_router_objects(world)
         decided = plan(world)

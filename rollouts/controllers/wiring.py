@@ -36,6 +36,7 @@ from rollouts.kube.api import KubeApi, Obj
 from rollouts.kube.events import EventRecorder
 from rollouts.kube.guard import GuardedApi
 from rollouts.kube.lease import Election
+from rollouts.kube.ondemand import OnDemandReflector
 from rollouts.kube.queue import Key, WorkQueue
 from rollouts.kube.reflector import Reflector
 from rollouts.kube.resources import (
@@ -46,8 +47,9 @@ from rollouts.kube.resources import (
     ROLLOUTS,
     SERVICES,
 )
-from rollouts.kube.store import Store
+from rollouts.kube.store import Change, Store
 from rollouts.kube.writes import WriteLog
+from rollouts.planner.workload import KINDS, reference
 from rollouts.runtime.clock import Clock
 from rollouts.runtime.ids import hex_ids, uuids
 
@@ -55,6 +57,7 @@ _GROUP: Final = ROLLOUTS.group
 _SERVICE: Final = "service"
 _TEMPLATE: Final = "template"
 _CLUSTER_TEMPLATE: Final = "cluster-template"
+_WORKLOAD: Final = "workload"
 
 
 def controller_set(
@@ -172,6 +175,7 @@ def _caches(settings: Settings) -> Caches:
         _SERVICE: _references(lambda rollout: (use.name for use in services(rollout))),
         _TEMPLATE: _references(lambda rollout: _templates(rollout, cluster=False)),
         _CLUSTER_TEMPLATE: lambda obj: _templates(Rollout.decode(obj), cluster=True),
+        _WORKLOAD: _workload,
     }
     return Caches(
         rollouts=Store(ROLLOUTS, references),
@@ -180,6 +184,7 @@ def _caches(settings: Settings) -> Caches:
         runs=Store(ANALYSIS_RUNS, RUN_INDEXES),
         templates=Store(ANALYSIS_TEMPLATES),
         cluster_templates=None if settings.namespaced else Store(CLUSTER_ANALYSIS_TEMPLATES),
+        workloads={resource: Store(resource) for resource in KINDS.values()},
     )
 
 
@@ -201,6 +206,14 @@ def _templates(rollout: Rollout, *, cluster: bool) -> Iterator[str]:
                 yield ref.template_name
 
 
+def _workload(rollout: Obj) -> Iterator[str]:
+    """Indexer of Rollouts: the workload they refer to."""
+    found = reference(rollout)
+    if found is not None:
+        resource, name = found
+        yield f"{resource.kind}/{rollout['metadata'].get('namespace', '')}/{name}"
+
+
 def _sources(caches: Caches) -> list[tuple[Store, KeyMapper]]:
     """Which changes make which Rollouts worth a look."""
 
@@ -217,6 +230,12 @@ def _sources(caches: Caches) -> list[tuple[Store, KeyMapper]]:
         for rollout in caches.rollouts.by_index(_CLUSTER_TEMPLATE, obj["metadata"]["name"]):
             yield from own_key(rollout)
 
+    def users_of_workload(obj: Obj) -> Iterator[Key]:
+        meta = obj["metadata"]
+        value = f"{obj['kind']}/{meta.get('namespace', '')}/{meta['name']}"
+        for rollout in caches.rollouts.by_index(_WORKLOAD, value):
+            yield from own_key(rollout)
+
     by_owner = owner_key("Rollout", _GROUP)
     sources: list[tuple[Store, KeyMapper]] = [
         (caches.rollouts, own_key),
@@ -227,6 +246,7 @@ def _sources(caches: Caches) -> list[tuple[Store, KeyMapper]]:
     ]
     if caches.cluster_templates is not None:
         sources.append((caches.cluster_templates, users_anywhere))
+    sources += [(store, users_of_workload) for store in caches.workloads.values()]
     return sources
 
 
@@ -254,4 +274,18 @@ def _reflectors(
         reflectors.append(
             Reflector(api, caches.cluster_templates, labels=mine, clock=clock, rng=rng)
         )
-    return reflectors
+    if settings.only_analysis:
+        return reflectors
+    wanted = {
+        resource: OnDemandReflector(api, store, namespace=namespace, clock=clock, rng=rng)
+        for resource, store in caches.workloads.items()
+    }
+
+    def want(change: Change) -> None:
+        found = reference(change.object)
+        if found is not None:
+            wanted[found[0]].want()
+
+    caches.rollouts.subscribe(want)
+    # Last: by then the first list of Rollouts has said which of them are wanted.
+    return [*reflectors, *wanted.values()]

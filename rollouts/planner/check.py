@@ -10,6 +10,7 @@ from rollouts.api.references import References, validate_references
 from rollouts.api.rollout import Rollout
 from rollouts.api.steps import StepKind
 from rollouts.api.validation import validate
+from rollouts.planner import workload
 from rollouts.planner.world import World
 
 
@@ -21,16 +22,17 @@ def check(world: World) -> str | None:
         template=world.templates.get,
         cluster_template=world.cluster_templates.get,
     )
-    error = validate(rollout) or _beyond_us(rollout) or validate_references(rollout, found)
+    error = (
+        validate(rollout, resolved=workload.is_resolved(world))
+        or workload.problem(world)
+        or _beyond_us(rollout)
+        or validate_references(rollout, found)
+    )
     return None if error is None else invalid_message("Rollout", rollout.metadata.name, error)
 
 
 def _beyond_us(rollout: Rollout) -> FieldError | None:
     """Fields that ask for something this version does not do; better refused than half done."""
-    if rollout.spec.workload_ref is not None:
-        return FieldError.forbidden(
-            "spec.workloadRef", "not supported yet: copy the workload's template to spec.template"
-        )
     canary = rollout.spec.canary
     if canary is None:
         return None

@@ -32,6 +32,14 @@ class Scale:
 
 
 @dataclass(frozen=True, slots=True)
+class ScaleWorkload:
+    """The Write changes the size of the workload the Rollout refers to, in replicas."""
+
+    old: int
+    new: int
+
+
+@dataclass(frozen=True, slots=True)
 class Switch:
     """The Write points a Service at other pods; an empty hash means it was not pinned before."""
 
@@ -70,7 +78,7 @@ class Write:
     subresource: str = ""
     resource_version: str = ""
     uid: str = ""
-    effect: Scale | Switch | Shift | None = None
+    effect: Scale | Switch | Shift | ScaleWorkload | None = None
     owner_must_exist: bool = False
     namespace: str = ""
 

@@ -13,7 +13,7 @@ from rollouts.api import labels as keys
 from rollouts.api.status import RolloutStatus
 from rollouts.kube.patches import apply_merge
 from rollouts.kube.resources import ROLLOUTS
-from rollouts.planner import bluegreen, canary, revision, safety, why
+from rollouts.planner import bluegreen, canary, handover, revision, safety, why, workload
 from rollouts.planner import status as statuses
 from rollouts.planner.adoption import adopt
 from rollouts.planner.check import check
@@ -64,6 +64,7 @@ def plan(world: World) -> Plan:
 
 
 def _one_pass(world: World) -> _Pass:
+    world = workload.resolve(world)
     problem = check(world)
     if problem is not None:
         status, events = statuses.invalid(world, problem)
@@ -75,6 +76,9 @@ def _one_pass(world: World) -> _Pass:
         version = world.rollout.metadata.resource_version
         name = world.rollout.metadata.name
         return _Pass((Write(Verb.PATCH, ROLLOUTS, name, body, resource_version=version),))
+    noted = workload.note_generation(world)
+    if noted is not None:
+        return _Pass((noted,))
     adopted = adopt(world)
     if adopted:
         return _Pass(adopted)
@@ -91,6 +95,11 @@ def _one_pass(world: World) -> _Pass:
     safety.restrain(draft)
     statuses.finish(draft)
     patch = statuses.write(world.rollout, draft.status)
+    if patch is None and not draft.writes:
+        handover.follow(draft)
+        safety.restrain(draft)
+        handover.note(draft)
+        patch = statuses.write(world.rollout, draft.status)
     why.explain(draft)
     return _Pass(
         (*draft.writes, *((patch,) if patch else ())),

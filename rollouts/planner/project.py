@@ -12,7 +12,7 @@ from typing import Any
 from analysis.times import format_time
 from rollouts.api.rollout import Rollout
 from rollouts.kube.patches import apply_merge
-from rollouts.kube.resources import ANALYSIS_RUNS, REPLICA_SETS, ROLLOUTS, SERVICES
+from rollouts.kube.resources import ANALYSIS_RUNS, DEPLOYMENTS, REPLICA_SETS, ROLLOUTS, SERVICES
 from rollouts.planner.plan import Obj, Verb, Write
 from rollouts.planner.world import ReplicaSet, Run, World
 from rollouts.traffic.router import Ref
@@ -35,6 +35,11 @@ def _after(world: World, write: Write) -> World:
         sets = {rs.name: rs.raw for rs in world.replica_sets}
         raws = _applied(sets, write, world.now)
         return replace(world, replica_sets=tuple(ReplicaSet.of(raw) for raw in raws.values()))
+    if write.resource == DEPLOYMENTS and world.workload is not None:
+        resized: Obj = apply_merge(world.workload, write.body)
+        meta = resized["metadata"]
+        meta = {**meta, "generation": meta.get("generation", 0) + 1}
+        return replace(world, workload={**resized, "metadata": meta})
     if write.resource == ANALYSIS_RUNS:
         runs = _applied({run.name: run.raw for run in world.runs}, write, world.now)
         uid = world.rollout.metadata.uid

@@ -1,20 +1,23 @@
 """The last word on every plan: order, and no traffic without capacity.
 
-Owns two rules no strategy may break, whatever it decided:
+Owns three rules no strategy may break, whatever it decided:
 
 * **Order**: create, scale up, move traffic, scale down, clean up. The status comes where its pass
   put it, after the writes it reports.
 * **No black hole**: a Service that has pods to serve it is never pointed at a revision that cannot
   take over, and a revision is never emptied while a Service still points at it.
+* **Nothing is given up that is not replaced**: the Deployment a Rollout refers to keeps the pods
+  without which there would be fewer than the Rollout asks for.
 
-A write that would break the second rule is left out and said to be waiting; nothing else is
+A write that would break one of the last two is left out and said to be waiting; nothing else is
 changed. Pure; ``planner.planner`` passes each pass through here.
 """
 
 from rollouts.api.rollout import RolloutSpec
 from rollouts.kube.resources import ANALYSIS_RUNS
 from rollouts.planner.draft import Draft
-from rollouts.planner.plan import Scale, Switch, Verb, Write
+from rollouts.planner.handover import carried, needed
+from rollouts.planner.plan import Scale, ScaleWorkload, Switch, Verb, Write
 from rollouts.planner.services import selected_hash
 
 
@@ -42,6 +45,8 @@ def _rank(write: Write) -> int:
 
 def _harmless(draft: Draft, write: Write) -> bool:
     match write.effect:
+        case ScaleWorkload() as scaled if scaled.new < scaled.old:
+            return _replaced(draft, write.name, scaled)
         case Switch() as switch:
             return _can_take_over(draft, switch)
         case Scale() as scale if scale.new == 0:
@@ -64,12 +69,30 @@ def _available(draft: Draft, pod_hash: str) -> int:
     return sum(rs.available for rs in draft.all_sets if rs.hash == pod_hash)
 
 
+def _available_to_all(draft: Draft) -> int:
+    """What a Service reaches that is not pinned: every revision, and the referenced workload."""
+    status = (draft.world.workload or {}).get("status") or {}
+    return sum(rs.available for rs in draft.all_sets) + int(status.get("availableReplicas") or 0)
+
+
+def _replaced(draft: Draft, name: str, scale: ScaleWorkload) -> bool:
+    """Whether the Rollout's own pods already do what the given up ones did."""
+    if carried(draft) > 0 and scale.new >= needed(draft):
+        return True
+    draft.block(
+        "WorkloadKeepsPods",
+        f"Deployment {name} keeps {scale.old} pods: {carried(draft)} of the Rollout's "
+        f"{draft.replicas} are available",
+        object=f"Deployment/{name}",
+        field="spec.replicas",
+    )
+    return False
+
+
 def _can_take_over(draft: Draft, switch: Switch) -> bool:
     if switch.service not in production_services(draft.spec):
         return True
-    before = (
-        _available(draft, switch.old) if switch.old else sum(rs.available for rs in draft.all_sets)
-    )
+    before = _available(draft, switch.old) if switch.old else _available_to_all(draft)
     after = _available(draft, switch.new)
     canary = draft.spec.canary
     # A canary's own Service is meant to be small; the others must not lose capacity.
@@ -109,5 +132,6 @@ def _about_refused(event: object, draft: Draft, kept: list[Write]) -> bool:
     message = getattr(event, "message", "")
     return any(name in message for name in refused) and str(getattr(event, "reason", "")) in (
         "ScalingReplicaSet",
+        "ScalingWorkload",
         "SwitchService",
     )

@@ -17,11 +17,13 @@ from rollouts.planner.draft import Draft
 from rollouts.planner.phase import phase
 from rollouts.planner.plan import Event, Obj, Verb, Write
 from rollouts.planner.services import selected_hash
+from rollouts.planner.workload import generation as workload_generation
 from rollouts.planner.world import ReplicaSet, World
 
 
 def finish(draft: Draft) -> None:
     """Bring the next status up to date with what the pass decided."""
+    draft.set(workload_observed_generation=workload_generation(draft.world))
     _count(draft)
     _abort_if_late(draft)
     progress.update(draft)

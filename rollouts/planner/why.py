@@ -14,7 +14,7 @@ from rollouts.api.canary import CanaryStrategy
 from rollouts.api.conditions import get
 from rollouts.api.reasons import ConditionType, PauseReason, Reason, RunType
 from rollouts.planner import canary as canaries
-from rollouts.planner import progress, runs, steps
+from rollouts.planner import handover, progress, runs, steps
 from rollouts.planner.draft import Draft
 from rollouts.planner.plan import Blocker, Obj
 from rollouts.planner.world import ReplicaSet, World
@@ -274,4 +274,5 @@ RULES: Final[tuple[Rule, ...]] = (
     _pods,
     _delays,
     _unsettled,
+    handover.blockers,
 )

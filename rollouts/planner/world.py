@@ -154,6 +154,8 @@ class World:
     services: Mapping[str, Obj] = field(default_factory=dict)
     runs: tuple[Run, ...] = ()
     orphans: tuple[Obj, ...] = ()
+    workload: Obj | None = None
+    """What ``spec.workloadRef`` names, where it exists."""
     templates: Mapping[str, Obj] = field(default_factory=dict)
     cluster_templates: Mapping[str, Obj] = field(default_factory=dict)
     pods: tuple[Obj, ...] = ()

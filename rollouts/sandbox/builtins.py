@@ -92,7 +92,7 @@ BUILTINS: Final[tuple[ResourceInfo, ...]] = (
     _info(r.NAMESPACES, "ns", status=True, extra=(_FINALIZE,)),
     _info(r.NODES, "no", status=True),
     _info(r.PODS, "po", status=True, extra=(_BINDING, _EVICTION), categories=_ALL),
-    _info(r.POD_TEMPLATES),
+    _info(r.POD_TEMPLATES, generation=True),
     _info(r.SECRETS),
     _info(SERVICE_ACCOUNTS, "sa"),
     _info(r.SERVICES, "svc", status=True, categories=_ALL),

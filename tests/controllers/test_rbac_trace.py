@@ -13,8 +13,10 @@ from rollouts.kube.api import KubeApi, Obj
 from rollouts.kube.errors import Forbidden
 from rollouts.kube.resources import (
     ANALYSIS_TEMPLATES,
+    DEPLOYMENTS,
     JOBS,
     NAMESPACES,
+    POD_TEMPLATES,
     ROLLOUTS,
     SECRETS,
     SERVICES,
@@ -123,6 +125,27 @@ def check() -> Obj:
     }
 
 
+def referring(kind: str, api_version: str) -> Obj:
+    """A Rollout named after the kind of workload it refers to."""
+    found = rollout(kind.lower(), {"canary": {}})
+    ref = {"apiVersion": api_version, "kind": kind, "name": "old", "scaleDown": "onsuccess"}
+    found["spec"] |= {"workloadRef": ref}
+    del found["spec"]["template"]
+    return found
+
+
+async def workloads(api: KubeApi, namespace: str) -> None:
+    """A Deployment and a PodTemplate, and Rollouts that refer to them."""
+    named = {"apiVersion": "v1", "kind": "PodTemplate", "metadata": {"name": "old"}}
+    deployment = {"selector": {"matchLabels": {"app": "web"}}, "template": template("web:1")}
+    kind = {"apiVersion": "apps/v1", "kind": "Deployment"}
+    await api.create(DEPLOYMENTS, {**named, **kind, "spec": deployment}, namespace)
+    await api.create(POD_TEMPLATES, {**named, "template": template("web:1")}, namespace)
+    for resource in (DEPLOYMENTS, POD_TEMPLATES):
+        refers = referring(resource.kind, resource.api_version)
+        await api.create(ROLLOUTS, refers, namespace)
+
+
 def service() -> Obj:
     return {
         "apiVersion": "v1",
@@ -140,13 +163,14 @@ async def release(enforced: Enforced, cluster: Cluster, namespace: str) -> None:
     await api.create(SERVICES, service(), namespace)
     await api.create(ROLLOUTS, rollout("canary", {"canary": CANARY}), namespace)
     await api.create(ROLLOUTS, rollout("blue", {"blueGreen": BLUE_GREEN}), namespace)
+    await workloads(api, namespace)
     await asyncio.sleep(60)
     for number in (2, 3):
         for name in ("canary", "blue"):
             patch = {"spec": {"template": template(f"web:{number}")}}
             await api.patch(ROLLOUTS, name, patch, namespace)
         await asyncio.sleep(300)
-    for name in ("canary", "blue"):
+    for name in ("canary", "blue", "deployment", "podtemplate"):
         found = await api.get(ROLLOUTS, name, namespace)
         assert found["status"]["phase"] == "Healthy", found["status"]
     assert not (await api.list(JOBS, namespace))["items"]

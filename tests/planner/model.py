@@ -112,6 +112,17 @@ class Model:
             sets.append(ReplicaSet.of(raw))
         self.world = replace(self.world, replica_sets=tuple(sets))
 
+    def lose(self, count: int) -> None:
+        """That many available pods stop being so, those of the newest revisions first."""
+        sets = []
+        for rs in sorted(self.world.replica_sets, key=lambda rs: -rs.revision):
+            gone = min(count, rs.available)
+            count -= gone
+            left = rs.available - gone
+            status = {**(rs.raw.get("status") or {}), "readyReplicas": left}
+            sets.append(ReplicaSet.of({**rs.raw, "status": {**status, "availableReplicas": left}}))
+        self.world = replace(self.world, replica_sets=tuple(sets))
+
     def finish_run(self, phase: str, message: str = "") -> str:
         """The newest unfinished run comes to an end; returns its name."""
         run = [r for r in self.world.runs if not r.completed][-1]

@@ -1,0 +1,197 @@
+"""When a referenced Deployment gives up its pods, and when it gets them back.
+
+Owns the number of pods of the Deployment a Rollout refers to. It is changed only where
+``scaleDown`` asks for it, only while no person has paused the Rollout, and only once nothing else
+of the Rollout is left to do; ``planner.safety`` has the last word on every scale-down. Pure; called
+at the end of a pass by ``planner.planner``.
+
+* ``onsuccess``: to 0 as soon as the Rollout is Healthy.
+* ``progressively``: one pod less for each pod of the Rollout that is available, and one more for
+  each that is lost again as long as the first revision is the wanted one. Later the Deployment
+  holds a template that was not released, so it never grows again.
+* Argo Rollouts looks at revision 1 only; here the way down is checked at every reconcile. A
+  Deployment that grows again (applied from Git, scaled by a person) is double capacity, and during
+  an update runs the unreleased template beside the canary. What the spec declares wins, but neither
+  at once nor in a loop: each time after it was brought to 0 it is left alone for REST_SECONDS, and
+  ``why`` names the way to keep it, ``scaleDown: never``.
+* A Deployment this Rollout has never scaled down is never scaled up: 0 may be on purpose.
+"""
+
+from collections.abc import Iterator
+from typing import Final
+
+from rollouts.api.conditions import Condition, Truth, get, remove, replace
+from rollouts.api.reasons import ConditionType, EventReason, Phase, Reason
+from rollouts.kube.resources import DEPLOYMENTS, POD_TEMPLATES
+from rollouts.planner.draft import Draft
+from rollouts.planner.plan import Blocker, Obj, ScaleWorkload, Verb, Write
+
+REST_SECONDS: Final = 300.0
+_ON_SUCCESS: Final = "onsuccess"
+_PROGRESSIVELY: Final = "progressively"
+
+
+def size(workload: Obj) -> int:
+    """The pods a workload asks for; a PodTemplate asks for none."""
+    if workload.get("kind") == POD_TEMPLATES.kind:
+        return 0
+    wanted = (workload.get("spec") or {}).get("replicas", 1)
+    return wanted if isinstance(wanted, int) else 1
+
+
+def carried(draft: Draft) -> int:
+    """Pods of the Rollout that serve and are meant to go on serving."""
+    return sum(min(rs.spec, rs.available) for rs in draft.all_sets)
+
+
+def needed(draft: Draft) -> int:
+    """Pods of the Deployment without which there would be fewer than the Rollout asks for."""
+    return max(0, draft.replicas - carried(draft))
+
+
+def follow(draft: Draft) -> None:
+    """Bring the Deployment to the size it should have now."""
+    workload = _scaled_deployment(draft)
+    if workload is None or draft.spec.paused:
+        return
+    before, name = size(workload), workload["metadata"]["name"]
+    after = _wanted(draft, before)
+    if after == before:
+        return
+    until = _rests_until(draft)
+    if after < before and until is not None:
+        draft.wake(until)
+        return
+    version = str(workload["metadata"].get("resourceVersion", ""))
+    draft.writes.append(
+        Write(
+            Verb.PATCH,
+            DEPLOYMENTS,
+            name,
+            {"spec": {"replicas": after}},
+            subresource="scale",
+            resource_version=version,
+            effect=ScaleWorkload(before, after),
+        )
+    )
+    word = "up" if after > before else "down"
+    draft.event(
+        EventReason.SCALING_WORKLOAD, f"Scaled {word} Deployment {name} from {before} to {after}"
+    )
+
+
+def note(draft: Draft) -> None:
+    """Remember in the status that, and since when, the Deployment is down because of us."""
+    conditions = draft.status.conditions
+    if _scaled_deployment(draft) is None:
+        draft.set(conditions=remove(conditions, ConditionType.WORKLOAD_SCALED_DOWN))
+    for write in draft.writes:
+        if isinstance(write.effect, ScaleWorkload):
+            left = write.effect.new
+            truth = Truth.FALSE if left else Truth.TRUE
+            message = f'Deployment "{write.name}" was scaled to {left}'
+            kind, reason = ConditionType.WORKLOAD_SCALED_DOWN, Reason.WORKLOAD_SCALED
+            new = Condition.at(draft.stamp, kind, truth, reason, message)
+            draft.set(conditions=replace(conditions, new))
+
+
+def _scaled_deployment(draft: Draft) -> Obj | None:
+    """The Deployment, where the Rollout asks for it to be scaled; other kinds never are."""
+    ref, workload = draft.spec.workload_ref, draft.world.workload
+    if ref is None or workload is None or workload.get("kind") != DEPLOYMENTS.kind:
+        return None
+    return workload if ref.scale_down in (_ON_SUCCESS, _PROGRESSIVELY) else None
+
+
+def _wanted(draft: Draft, now: int) -> int:
+    """The size the Deployment should have; ``now`` where nothing is to change."""
+    ref = draft.spec.workload_ref
+    left = needed(draft)
+    if ref is not None and ref.scale_down == _PROGRESSIVELY:
+        lost = left > now and draft.new.revision == 1 and _marker(draft) is not None
+        replaced = left < now and carried(draft) > 0
+        return left if lost or replaced else now
+    return 0 if carried(draft) and (_succeeded(draft) or _established(draft)) else now
+
+
+def _succeeded(draft: Draft) -> bool:
+    return draft.status.phase == Phase.HEALTHY
+
+
+def _established(draft: Draft) -> bool:
+    """An update is under way over a stable revision that serves; together they carry everything."""
+    stable = draft.stable
+    other = stable is not None and stable.name != draft.new.name and stable.available > 0
+    return other and needed(draft) == 0
+
+
+def _marker(draft: Draft) -> Condition | None:
+    return get(draft.status.conditions, ConditionType.WORKLOAD_SCALED_DOWN)
+
+
+def _rests_until(draft: Draft) -> float | None:
+    """Until when a Deployment that grew again after we brought it to 0 is left alone."""
+    marker = _marker(draft)
+    if marker is None or marker.status != Truth.TRUE:
+        return None
+    until = (marker.last_update_time or 0.0) + REST_SECONDS
+    return until if draft.now < until else None
+
+
+def blockers(draft: Draft) -> Iterator[Blocker]:
+    """What keeps the Deployment from giving up its pods."""
+    ref, workload = draft.spec.workload_ref, draft.world.workload
+    if ref is None or workload is None or size(workload) == 0:
+        return
+    have = size(workload)
+    target = f"{ref.kind}/{ref.name}"
+    who = f"{ref.kind} {ref.name}"
+    if _scaled_deployment(draft) is None:
+        yield Blocker(
+            "WorkloadStillRuns",
+            f"{who} asks for {have} pods besides those of the Rollout; {_why_not(draft)}",
+            object=target,
+            field="spec.replicas",
+            command=f"kubectl scale {ref.kind.lower()} {ref.name} --replicas=0"
+            f" -n {draft.rollout.metadata.namespace}",
+        )
+        return
+    until = _rests_until(draft)
+    if until is not None and _wanted(draft, have) < have:
+        yield Blocker(
+            "WorkloadScaledUpAgain",
+            f"{who} was at 0 and somebody has scaled it to {have}; to keep it, tell the Rollout",
+            object=target,
+            field="spec.replicas",
+            until=until,
+            then="it is scaled down again",
+            command=f"kubectl patch rollout {draft.name} -n {draft.rollout.metadata.namespace} "
+            '--type=merge -p \'{"spec":{"workloadRef":{"scaleDown":"never"}}}\'',
+        )
+        return
+    yield Blocker(
+        "WorkloadKeepsPods",
+        f"{who} keeps {have} pods until {_waits_for(draft)}",
+        object=target,
+        field="spec.replicas",
+    )
+
+
+def _why_not(draft: Draft) -> str:
+    ref = draft.spec.workload_ref
+    if ref is None or ref.kind != DEPLOYMENTS.kind:
+        return "only a Deployment is scaled down by a Rollout"
+    if ref.scale_down in ("", "never"):
+        return "spec.workloadRef.scaleDown is never"
+    return f'spec.workloadRef.scaleDown is "{ref.scale_down}", which counts as never'
+
+
+def _waits_for(draft: Draft) -> str:
+    ref = draft.spec.workload_ref
+    if draft.spec.paused:
+        return "the Rollout is no longer paused"
+    if draft.replicas == 0:
+        return "the Rollout has pods of its own"
+    if ref is not None and ref.scale_down == _PROGRESSIVELY:
+        return f"{draft.replicas} pods of the Rollout are available ({carried(draft)} are)"
+    return "the Rollout is healthy"
