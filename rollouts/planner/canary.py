@@ -11,7 +11,7 @@ from rollouts.api.canary import CanaryStrategy
 from rollouts.api.reasons import EventReason, PauseReason
 from rollouts.api.status import CanaryStatus
 from rollouts.api.steps import StepKind
-from rollouts.planner import promotion, revision, runs, services, steps
+from rollouts.planner import promotion, revision, runs, services, steps, takeover
 from rollouts.planner.draft import Draft
 from rollouts.planner.replicas import Budget, Size, next_counts, split
 from rollouts.planner.world import ReplicaSet
@@ -68,7 +68,7 @@ def halted(draft: Draft) -> str:
 
 def _started_over(draft: Draft, canary: CanaryStrategy) -> bool:
     """A new template or new steps begin at the first step, or at the end where none is needed."""
-    digest = steps.raw_step_hash(draft)
+    digest = takeover.step_hash(draft, canary)
     status = draft.status
     if status.current_step_hash == digest and status.current_pod_hash == draft.new.hash:
         return False

@@ -129,10 +129,7 @@ def _paused(draft: Draft, conditions: Conditions) -> Conditions:
     progressing = get(conditions, Type.PROGRESSING)
     reason = progressing.reason if progressing else ""
     if draft.status.abort:
-        if not is_true(conditions, Type.PAUSED):
-            return conditions
-        over = _condition(draft, Type.PAUSED, Truth.FALSE, Reason.PAUSED, "Rollout is not paused")
-        return set_condition(conditions, over)
+        return conditions  # what was true when it was aborted stays on record until a retry
     if reason == Reason.ABORTED:
         message = "Retrying Rollout after abort"
         draft.event(EventReason.RETRY, message)
@@ -146,7 +143,8 @@ def _paused(draft: Draft, conditions: Conditions) -> Conditions:
         truth = Truth.TRUE if paused else Truth.FALSE
         new = _condition(draft, Type.PAUSED, truth, Reason.PAUSED, "Rollout is paused")
         conditions = set_condition(conditions, new)
-        _announce_pause(draft, paused=paused)
+        if reason != Reason.ABORTED:
+            _announce_pause(draft, paused=paused)
     return conditions
 
 
@@ -171,9 +169,8 @@ def _healthy(draft: Draft, conditions: Conditions) -> Conditions:
 def _progressing(draft: Draft, conditions: Conditions, *, was_healthy: bool) -> Conditions:
     if draft.status.abort:
         return _aborted(draft, conditions)
-    now_healthy = is_true(conditions, Type.HEALTHY)
     name = draft.new.name
-    if now_healthy:
+    if healthy(draft):
         message = f'ReplicaSet "{name}" has successfully progressed.'
         done = _condition(
             draft, Type.PROGRESSING, Truth.TRUE, Reason.REPLICA_SET_AVAILABLE, message

@@ -35,16 +35,18 @@ class Revisions:
 def sort_out(world: World) -> Revisions:
     """Find the new and the stable ReplicaSet.
 
-    The new one is found by its hash label, else by a template that means the same pods; what exists
-    keeps its label for ever.
+    The new one is found by its hash label, else by a template that means the same pods, the
+    current revision first and then the oldest; what exists keeps its label for ever.
     """
     rollout = world.rollout
     computed = template_hash(rollout.spec.template, rollout.status.collision_count)
     ordered = sorted(world.replica_sets, key=lambda rs: (rs.created, rs.revision, rs.name))
     new = next((rs for rs in ordered if rs.hash == computed and not rs.deleting), None)
     if new is None:
-        candidates = (rs for rs in ordered if not rs.deleting)
-        new = next((rs for rs in candidates if same_template(rs, rollout.spec.template)), None)
+        current = rollout.status.current_pod_hash
+        candidates = sorted(ordered, key=lambda rs: rs.hash != current)
+        same = (rs for rs in candidates if same_template(rs, rollout.spec.template))
+        new = next((rs for rs in same if not rs.deleting), None)
     wanted = rollout.status.stable_rs
     stable = next((rs for rs in ordered if wanted and rs.hash == wanted), None)
     chosen = {rs.name for rs in (new, stable) if rs}

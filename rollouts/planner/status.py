@@ -12,7 +12,7 @@ from rollouts.api.status import RolloutStatus
 from rollouts.kube.patches import merge_diff
 from rollouts.kube.resources import ROLLOUTS
 from rollouts.kube.selectors import format_object
-from rollouts.planner import duration, progress, promotion
+from rollouts.planner import duration, progress, promotion, takeover
 from rollouts.planner.draft import Draft
 from rollouts.planner.phase import phase
 from rollouts.planner.plan import Event, Obj, Verb, Write
@@ -31,6 +31,7 @@ def finish(draft: Draft) -> None:
     word, message = phase(draft.spec, draft.status)
     generation = str(draft.rollout.metadata.generation)
     draft.set(phase=str(word), message=message, observed_generation=generation)
+    takeover.adopt_step_hash(draft)
 
 
 def write(rollout: Rollout, status: RolloutStatus) -> Write | None:
