@@ -79,17 +79,30 @@ def timed_out(draft: Draft) -> bool:
     its scale-down.
     """
     condition = get(draft.previous.conditions, Type.PROGRESSING)
-    if condition is None or condition.reason in (Reason.ABORTED, Reason.PAUSED):
-        return False
-    if _waits_on_purpose(draft):
-        return False
-    if condition.reason == Reason.TIMED_OUT:
+    late = condition is not None and condition.reason == Reason.TIMED_OUT
+    if late and not _waits_on_purpose(draft):
         return True
-    ends = (condition.last_update_time or draft.now) + draft.spec.progress_deadline
-    if draft.now <= ends:
-        draft.wake(ends + 1)
+    ends = deadline(draft)
+    if ends is None:
+        return False
+    if draft.now < ends:
+        draft.wake(ends)
         return False
     return True
+
+
+def deadline(draft: Draft) -> float | None:
+    """When the release is late unless something moves (seconds since the epoch).
+
+    A second after the deadline itself, since stored times are whole seconds. None while nothing is
+    timed, and once it is late.
+    """
+    condition = get(draft.previous.conditions, Type.PROGRESSING)
+    if condition is None or draft.status.abort or healthy(draft) or _waits_on_purpose(draft):
+        return None
+    if condition.reason in (Reason.ABORTED, Reason.PAUSED, Reason.TIMED_OUT):
+        return None
+    return (condition.last_update_time or draft.now) + draft.spec.progress_deadline + 1
 
 
 def _waits_on_purpose(draft: Draft) -> bool:

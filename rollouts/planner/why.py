@@ -7,6 +7,7 @@ applies. Pure; called at the end of every pass.
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Final, TypeAlias
 
 from analysis.times import format_duration
@@ -29,6 +30,16 @@ def explain(draft: Draft) -> None:
         draft.blockers += rule(draft)
     if not draft.blockers:
         draft.blockers += _fallback(draft)
+    ends = progress.deadline(draft)
+    if ends is not None:
+        draft.blockers = [_timed(blocker, ends) for blocker in draft.blockers]
+
+
+def _timed(blocker: Blocker, ends: float) -> Blocker:
+    """What lasts until the progress deadline makes the release late."""
+    if blocker.until is not None or blocker.then:
+        return blocker
+    return replace(blocker, until=ends, then="the progress deadline is exceeded")
 
 
 def invalid(world: World, message: str) -> Blocker:
@@ -88,6 +99,14 @@ def _pauses(draft: Draft) -> Iterator[Blocker]:
 
 
 def _end_of(draft: Draft, reason: str, start: float | None) -> tuple[float | None, str]:
+    """When a pause ends by itself, if it does, and what it is about."""
+    until, message = _timed_end(draft, reason, start)
+    if until is not None and canaries.halted(draft):
+        return None, f"{message}, but not before all else that pauses it is over"
+    return until, message
+
+
+def _timed_end(draft: Draft, reason: str, start: float | None) -> tuple[float | None, str]:
     if reason == PauseReason.BLUE_GREEN:
         strategy = draft.spec.blue_green
         if strategy is not None and strategy.auto_promotion:
@@ -170,8 +189,6 @@ def _pods(draft: Draft) -> Iterator[Blocker]:
                 f"ReplicaSet {rs.name}: {rs.available} of {rs.spec} pods are available{trouble}",
                 object=f"ReplicaSet/{rs.name}",
                 field="status.availableReplicas",
-                until=_deadline(draft),
-                then="the progress deadline is exceeded" if _deadline(draft) else "",
                 command=f"kubectl get pods -l rollouts-pod-template-hash={rs.hash}",
             )
         elif rs.replicas > rs.spec:
@@ -181,15 +198,6 @@ def _pods(draft: Draft) -> Iterator[Blocker]:
                 object=f"ReplicaSet/{rs.name}",
                 field="status.replicas",
             )
-
-
-def _deadline(draft: Draft) -> float | None:
-    condition = get(draft.status.conditions, ConditionType.PROGRESSING)
-    if condition is None or condition.status != "True" or progress.healthy(draft):
-        return None
-    if condition.reason in (Reason.TIMED_OUT, Reason.ABORTED, Reason.PAUSED):
-        return None
-    return (condition.last_update_time or draft.now) + draft.spec.progress_deadline
 
 
 def _trouble(world: World, rs: ReplicaSet) -> str:
@@ -217,6 +225,7 @@ def _trouble(world: World, rs: ReplicaSet) -> str:
 
 
 def _delays(draft: Draft) -> Iterator[Blocker]:
+    halted = bool(canaries.halted(draft))
     for rs in draft.all_sets:
         if rs.deadline and rs.deadline_at is not None and rs.spec:
             yield Blocker(
@@ -224,8 +233,8 @@ def _delays(draft: Draft) -> Iterator[Blocker]:
                 f"ReplicaSet {rs.name} keeps {rs.spec} pods for a fast way back",
                 object=f"ReplicaSet/{rs.name}",
                 field="metadata.annotations.scale-down-deadline",
-                until=rs.deadline_at,
-                then="it is scaled to 0",
+                until=None if halted else rs.deadline_at,
+                then="nothing, while the Rollout is paused" if halted else "it is scaled to 0",
             )
 
 
