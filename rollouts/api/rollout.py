@@ -5,7 +5,7 @@ listed in ``problems`` and otherwise as if it were absent. Refuses to judge (``a
 to decide (the planner). Used by everything that reads Rollouts.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 from pydantic import Field
@@ -158,6 +158,20 @@ class Rollout:
         spec, in_spec = decode(RolloutSpec, obj.get("spec"), at="spec")
         status, in_status = decode(RolloutStatus, obj.get("status"), at="status")
         return cls(Metadata.of(obj), spec, status, obj, (*in_spec, *in_status))
+
+    def followed_by(self, obj: Obj) -> Self:
+        """Read another version of the same object; its spec only where that is another one."""
+        if obj.get("spec") != self.raw.get("spec"):
+            return self.decode(obj)
+        in_spec = tuple(each for each in self.problems if each.path.startswith("spec"))
+        status, in_status = decode(RolloutStatus, obj.get("status"), at="status")
+        return replace(
+            self,
+            metadata=Metadata.of(obj),
+            status=status,
+            raw=obj,
+            problems=(*in_spec, *in_status),
+        )
 
     @property
     def key(self) -> tuple[str, str]:

@@ -12,6 +12,7 @@ from analysis.decode import decode
 from analysis.spec import TemplateRef, TemplateSpec
 from rollouts.api.references import analyses, services
 from rollouts.api.rollout import Rollout
+from rollouts.controllers.reading import RolloutReader
 from rollouts.controllers.routing import with_router_objects
 from rollouts.kube.api import KubeApi, Obj
 from rollouts.kube.queue import Key
@@ -58,6 +59,7 @@ class Caches:
     cluster_templates: Store | None
     workloads: Mapping[Resource, Store]
     """What a ``workloadRef`` may name; filled from the moment a Rollout names one of the kind."""
+    reader: RolloutReader
 
 
 def world_of(
@@ -112,23 +114,20 @@ def _templates(
 
 
 class Gatherer:
-    """Gathers Worlds from caches, and what is not cached through ``api``; decodes each version of a
-    Rollout only once.
-    """
+    """Gathers Worlds from caches, and what is not cached through ``api``."""
 
     def __init__(self, api: KubeApi, caches: Caches, instance_id: str = "") -> None:
         self._api = api
         self.caches = caches
         self._instance_id = instance_id
-        self._decoded: dict[Key, tuple[str, Rollout]] = {}
 
     def gather(self, key: Key, now: float) -> World | None:
         """The World around one Rollout, or None when it is gone."""
         raw = self.caches.rollouts.get(key.namespace, key.name)
         if raw is None:
-            self._decoded.pop(key, None)
+            self.caches.reader.forget(key)
             return None
-        rollout = self._read(key, raw)
+        rollout = self.caches.reader.read(raw)
         uid, namespace = rollout.metadata.uid, key.namespace
         clusters = self.caches.cluster_templates
         named = self.caches.runs.by_index(BY_PREFIX, f"{namespace}/{key.name}")
@@ -160,12 +159,3 @@ class Gatherer:
             return None
         resource, name = found
         return self.caches.workloads[resource].get(rollout["metadata"]["namespace"], name)
-
-    def _read(self, key: Key, raw: Obj) -> Rollout:
-        version = str(raw["metadata"].get("resourceVersion", ""))
-        known = self._decoded.get(key)
-        if known is not None and known[0] == version:
-            return known[1]
-        rollout = Rollout.decode(raw)
-        self._decoded[key] = (version, rollout)
-        return rollout

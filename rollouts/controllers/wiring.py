@@ -29,6 +29,7 @@ from rollouts.controllers.manager import (
     owner_key,
 )
 from rollouts.controllers.metrics import Metrics
+from rollouts.controllers.reading import RolloutReader
 from rollouts.controllers.rollout import RolloutReconciler
 from rollouts.controllers.service import ServiceReconciler
 from rollouts.controllers.settings import Settings
@@ -124,7 +125,7 @@ def controller_set(
             controller(
                 released,
                 chosen.service_workers,
-                [(caches.services, own_key), (caches.rollouts, _named_services)],
+                [(caches.services, own_key), (caches.rollouts, _named_services(caches.reader))],
             ),
         ],
         _reflectors(api, clock, rng, caches, chosen),
@@ -137,10 +138,15 @@ def controller_set(
     return (manager,)
 
 
-def _named_services(rollout: Obj) -> Iterator[Key]:
-    namespace = rollout["metadata"].get("namespace", "")
-    for use in services(Rollout.decode(rollout)):
-        yield Key(namespace, use.name)
+def _named_services(reader: RolloutReader) -> KeyMapper:
+    """The Services a Rollout names."""
+
+    def keys_of(rollout: Obj) -> Iterator[Key]:
+        namespace = rollout["metadata"].get("namespace", "")
+        for use in services(reader.read(rollout)):
+            yield Key(namespace, use.name)
+
+    return keys_of
 
 
 def _networks_of(url: str) -> tuple[Network, ...]:
@@ -171,13 +177,15 @@ def _election(
 
 
 def _caches(settings: Settings) -> Caches:
+    reader = RolloutReader()
     references = {
-        _SERVICE: _references(lambda rollout: (use.name for use in services(rollout))),
-        _TEMPLATE: _references(lambda rollout: _templates(rollout, cluster=False)),
-        _CLUSTER_TEMPLATE: lambda obj: _templates(Rollout.decode(obj), cluster=True),
+        _SERVICE: _references(reader, lambda rollout: (use.name for use in services(rollout))),
+        _TEMPLATE: _references(reader, lambda rollout: _templates(rollout, cluster=False)),
+        _CLUSTER_TEMPLATE: lambda obj: _templates(reader.read(obj), cluster=True),
         _WORKLOAD: _workload,
     }
     return Caches(
+        reader=reader,
         rollouts=Store(ROLLOUTS, references),
         replica_sets=Store(REPLICA_SETS, SET_INDEXES),
         services=Store(SERVICES),
@@ -188,12 +196,14 @@ def _caches(settings: Settings) -> Caches:
     )
 
 
-def _references(names: Callable[[Rollout], Iterable[str]]) -> Callable[[Obj], Iterator[str]]:
+def _references(
+    reader: RolloutReader, names: Callable[[Rollout], Iterable[str]]
+) -> Callable[[Obj], Iterator[str]]:
     """Indexer of Rollouts: ``namespace/name`` of what they refer to."""
 
     def index(obj: Obj) -> Iterator[str]:
         namespace = obj["metadata"].get("namespace", "")
-        for name in names(Rollout.decode(obj)):
+        for name in names(reader.read(obj)):
             yield f"{namespace}/{name}"
 
     return index

@@ -10,7 +10,6 @@ from dataclasses import replace
 from typing import Any
 
 from analysis.times import format_time
-from rollouts.api.rollout import Rollout
 from rollouts.kube.patches import apply_merge
 from rollouts.kube.resources import ANALYSIS_RUNS, DEPLOYMENTS, REPLICA_SETS, ROLLOUTS, SERVICES
 from rollouts.planner.plan import Obj, Verb, Write
@@ -51,7 +50,7 @@ def _after(world: World, write: Write) -> World:
         if "spec" in write.body:
             meta = raw["metadata"]
             raw = {**raw, "metadata": {**meta, "generation": meta.get("generation", 0) + 1}}
-        return replace(world, rollout=Rollout.decode(raw))
+        return replace(world, rollout=world.rollout.followed_by(raw))
     return _after_routing(world, write)
 
 

@@ -56,7 +56,7 @@ def split(replicas: int, weight: int, max_weight: int, surge: int) -> tuple[int,
             candidates.append((low, total))
     if not candidates:
         return 0, replicas
-    canary, total = min(candidates, key=lambda c: _error(*c, replicas, weight, max_weight))
+    canary, total = min(candidates, key=lambda c: _error(c[0], c[1], replicas, weight, max_weight))
     return canary, total - canary
 
 

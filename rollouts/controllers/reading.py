@@ -1,0 +1,40 @@
+"""Rollouts as the caches hold them, decoded once.
+
+Owns the newest decoded version of every cached Rollout, shared by the indexes, the mapping of
+changes to keys, and the gathering of Worlds: one change would otherwise be decoded eight times.
+Refuses to look anything up. Called with objects of the Rollouts' store.
+"""
+
+from rollouts.api.rollout import Rollout
+from rollouts.kube.api import Obj
+from rollouts.kube.store import ObjectKey, key_of, version_number
+
+
+class RolloutReader:
+    """As many Rollouts as there are in the cache; ``forget`` those that are gone."""
+
+    def __init__(self) -> None:
+        self._newest: dict[ObjectKey, Rollout] = {}
+
+    def read(self, obj: Obj) -> Rollout:
+        """``obj`` decoded. An object is the same only when it is identical: versions may repeat."""
+        key = key_of(obj)
+        known = self._newest.get(key)
+        if known is None:
+            read = self._newest[key] = Rollout.decode(obj)
+            return read
+        if known.raw is obj:
+            return known
+        read = known.followed_by(obj)
+        if not _older(obj, known.raw):  # what a change was before is asked for after what it is
+            self._newest[key] = read
+        return read
+
+    def forget(self, key: ObjectKey) -> None:
+        """The Rollout is gone."""
+        self._newest.pop(key, None)
+
+
+def _older(obj: Obj, than: Obj) -> bool:
+    one, other = (version_number(each["metadata"].get("resourceVersion")) for each in (obj, than))
+    return one is not None and other is not None and one < other
