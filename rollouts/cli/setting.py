@@ -1,6 +1,6 @@
 """``set image``: a new image is a new revision.
 
-Owns the command and finding the containers, in a Rollout or in the Deployment it refers to.
+Owns the command and finding the containers, in a Rollout or in the workload it refers to.
 """
 
 import copy
@@ -32,18 +32,13 @@ def image(session: Session, name: str, images: tuple[str, ...]) -> int:
     wanted = dict(_pair(text) for text in images)
 
     async def work(client: Client) -> None:
-        from rollouts.kube.resources import DEPLOYMENTS, ROLLOUTS
+        from rollouts.cli.holder import template_holder
+        from rollouts.kube.resources import ROLLOUTS
 
         rollout = await client.api.get(ROLLOUTS, name, client.namespace)
-        ref = (rollout.get("spec") or {}).get("workloadRef")
-        if not ref:
-            await _update(client, ROLLOUTS, name, wanted)
-            click.echo(f'rollout "{name}" image updated')
-            return
-        if ref.get("kind") != "Deployment":
-            raise FailedError(f"cannot set the image of a {ref.get('kind')}: set it there yourself")
-        await _update(client, DEPLOYMENTS, ref["name"], wanted)
-        click.echo(f'deployment "{ref["name"]}" image updated')
+        resource, target, path = template_holder(rollout)
+        await _update(client, resource, target, path, wanted)
+        click.echo(f'{resource.kind.lower()} "{target}" image updated')
 
     return session.run(work)
 
@@ -55,13 +50,20 @@ def _pair(text: str) -> tuple[str, str]:
     return container, found
 
 
-async def _update(client: Client, resource: "Resource", name: str, wanted: dict[str, str]) -> None:
+async def _update(
+    client: Client,
+    resource: "Resource",
+    name: str,
+    path: tuple[str, ...],
+    wanted: dict[str, str],
+) -> None:
     from rollouts.kube.errors import Conflict
 
     for attempt in range(1, _TRIES + 1):
         obj = await client.api.get(resource, name, client.namespace)
         try:
-            await client.api.update(resource, with_images(obj, wanted), client.namespace)
+            changed = with_images(obj, path, wanted)
+            await client.api.update(resource, changed, client.namespace)
         except Conflict:
             if attempt == _TRIES:
                 raise
@@ -69,10 +71,15 @@ async def _update(client: Client, resource: "Resource", name: str, wanted: dict[
             return
 
 
-def with_images(obj: "Obj", wanted: dict[str, str]) -> "Obj":
-    """A copy of ``obj`` with other images. Raises FailedError for a container it does not have."""
+def with_images(obj: "Obj", path: tuple[str, ...], wanted: dict[str, str]) -> "Obj":
+    """A copy of ``obj``, whose template is at ``path``, with other images.
+
+    Raises FailedError for a container it does not have.
+    """
     changed = copy.deepcopy(obj)
-    pod: Any = ((changed.get("spec") or {}).get("template") or {}).get("spec") or {}
+    pod: Any = changed
+    for part in (*path, "spec"):
+        pod = pod.get(part) or {}
     containers = [one for field in _LISTS for one in pod.get(field) or ()]
     for name, found in wanted.items():
         matching = [one for one in containers if name in ("*", one.get("name"))]

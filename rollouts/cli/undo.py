@@ -12,7 +12,6 @@ from rollouts.cli.common import Client, ConnectCommand, FailedError, Session, se
 
 if TYPE_CHECKING:
     from rollouts.kube.api import Obj
-    from rollouts.kube.resources import Resource
 
 
 @click.command(cls=ConnectCommand, examples=["undo shop", "undo shop --to-revision=3"])
@@ -31,6 +30,7 @@ def undo(session: Session, name: str, to_revision: int) -> int:
 async def roll_back(client: Client, name: str, revision: int) -> None:
     """Replace the pod template by that of ``revision``; 0 is the one before the newest."""
     from rollouts.api import labels
+    from rollouts.cli.holder import template_holder
     from rollouts.cli.objects import list_all
     from rollouts.cli.tree import owned
     from rollouts.kube.api import PatchType
@@ -39,7 +39,7 @@ async def roll_back(client: Client, name: str, revision: int) -> None:
     rollout = await client.api.get(ROLLOUTS, name, client.namespace)
     found = await list_all(client.api, REPLICA_SETS, client.namespace, labels.POD_TEMPLATE_HASH)
     template = template_of(name, owned(found, rollout), revision)
-    resource, target, path = _target(rollout, name)
+    resource, target, path = template_holder(rollout)
     current = await client.api.get(resource, target, client.namespace)
     for part in path:
         current = current.get(part) or {}
@@ -69,21 +69,3 @@ def template_of(name: str, replica_sets: "list[Obj]", revision: int) -> "Obj":
     template: Obj = copy.deepcopy(known[revision]["spec"]["template"])
     template.get("metadata", {}).get("labels", {}).pop(labels.POD_TEMPLATE_HASH, None)
     return template
-
-
-def _target(rollout: "Obj", name: str) -> "tuple[Resource, str, tuple[str, ...]]":
-    """Where the wanted template is written: in the Rollout, or in the workload it refers to."""
-    from rollouts.kube.resources import DEPLOYMENTS, POD_TEMPLATES, REPLICA_SETS, ROLLOUTS
-
-    ref = (rollout.get("spec") or {}).get("workloadRef")
-    if not ref:
-        return ROLLOUTS, name, ("spec", "template")
-    kinds = {
-        "Deployment": (DEPLOYMENTS, ("spec", "template")),
-        "ReplicaSet": (REPLICA_SETS, ("spec", "template")),
-        "PodTemplate": (POD_TEMPLATES, ("template",)),
-    }
-    if ref.get("kind") not in kinds:
-        raise FailedError(f"cannot undo a rollout of kind {ref.get('kind')}")
-    resource, path = kinds[ref["kind"]]
-    return resource, str(ref["name"]), path

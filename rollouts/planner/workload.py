@@ -46,6 +46,11 @@ def usable(workload: Obj | None) -> Obj | None:
     return None if keys.POD_TEMPLATE_HASH in labels else workload
 
 
+def template_path(resource: Resource) -> tuple[str, ...]:
+    """Where objects of a type keep their pod template."""
+    return ("template",) if resource == POD_TEMPLATES else ("spec", "template")
+
+
 def template_of(workload: Obj) -> Obj:
     """The pod template of a workload; empty where it has none."""
     holder = workload if workload.get("kind") == POD_TEMPLATES.kind else workload.get("spec") or {}

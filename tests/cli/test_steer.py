@@ -1,9 +1,18 @@
 """Verbs that change a Rollout: what stands in the cluster afterwards."""
 
+import asyncio
+
 import pytest
 
 from rollouts.api import labels
-from rollouts.kube.resources import ANALYSIS_RUNS, DEPLOYMENTS, EXPERIMENTS, ROLLOUTS
+from rollouts.kube.resources import (
+    ANALYSIS_RUNS,
+    DEPLOYMENTS,
+    EXPERIMENTS,
+    POD_TEMPLATES,
+    REPLICA_SETS,
+    ROLLOUTS,
+)
 from tests.cli.cluster import World, template
 
 
@@ -142,23 +151,64 @@ def test_set_image_of_an_unknown_container(world, capsys):
     assert world.get(ROLLOUTS, "shop") == before
 
 
-def test_set_image_of_a_referenced_deployment(world, capsys):
-    world.put(
-        DEPLOYMENTS,
-        {
-            "metadata": {"name": "web"},
-            "spec": {
-                "selector": {"matchLabels": {"app": "web"}},
-                "template": template("web", "web:1"),
-            },
-        },
-    )
-    ref = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}
-    world.rollout(workloadRef=ref, template=None)
+def refer(world, resource) -> None:
+    """A Rollout that takes its template from a workload named ``web``."""
+    holder = {"template": template("shop", "web:1")}
+    if resource != POD_TEMPLATES:
+        holder = {"spec": {"selector": {"matchLabels": {"app": "shop"}}, **holder}}
+    world.put(resource, {"metadata": {"name": "web"}, **holder})
+    ref = {"apiVersion": resource.api_version, "kind": resource.kind, "name": "web"}
+    shop = world.rollout(workloadRef=ref, template=None)
+    for number, (hash_, image) in enumerate([("aaa", "web:0"), ("bbb", "web:1")], start=1):
+        world.replica_set(shop, hash_, image, 0, **{labels.REVISION: str(number)})
+
+
+def referred(world, resource) -> dict:
+    """The pods the workload describes."""
+    found = world.get(resource, "web")
+    return (found if resource == POD_TEMPLATES else found["spec"])["template"]
+
+
+WORKLOADS = pytest.mark.parametrize("resource", [DEPLOYMENTS, REPLICA_SETS, POD_TEMPLATES])
+
+
+@WORKLOADS
+def test_set_image_of_a_referenced_workload(world, capsys, resource):
+    refer(world, resource)
+    before = world.get(ROLLOUTS, "shop")
     assert world.run("set", "image", "shop", "main=web:2") == 0
-    pods = world.get(DEPLOYMENTS, "web")["spec"]["template"]["spec"]
-    assert pods["containers"][0]["image"] == "web:2"
-    assert capsys.readouterr().out == 'deployment "web" image updated\n'
+    assert referred(world, resource)["spec"]["containers"][0]["image"] == "web:2"
+    assert world.get(ROLLOUTS, "shop") == before
+    assert capsys.readouterr().out == f'{resource.kind.lower()} "web" image updated\n'
+
+
+@WORKLOADS
+def test_undo_of_a_referenced_workload(world, capsys, resource):
+    refer(world, resource)
+    before = world.get(ROLLOUTS, "shop")
+    assert world.run("undo", "shop") == 0
+    found = referred(world, resource)
+    assert found["spec"]["containers"][0]["image"] == "web:0"
+    assert labels.POD_TEMPLATE_HASH not in found["metadata"]["labels"]
+    assert world.get(ROLLOUTS, "shop") == before
+    assert capsys.readouterr().out == "rollout 'shop' undo\n"
+
+
+@pytest.mark.parametrize("command", [("set", "image", "shop", "main=web:2"), ("undo", "shop")])
+def test_a_reference_to_something_without_a_template_is_told(world, capsys, command):
+    refer(world, DEPLOYMENTS)
+    ref = {"apiVersion": "v1", "kind": "Service", "name": "web"}
+    patch = {"spec": {"workloadRef": ref}}
+    asyncio.run(world.api.patch(ROLLOUTS, "shop", patch, "default"))
+    assert world.run(*command) == 1
+    assert "refers to a Service of v1" in capsys.readouterr().err
+
+
+def test_set_image_of_a_workload_that_is_not_there(world, capsys):
+    refer(world, DEPLOYMENTS)
+    asyncio.run(world.api.delete(DEPLOYMENTS, "web", "default"))
+    assert world.run("set", "image", "shop", "main=web:2") == 1
+    assert capsys.readouterr().err == 'Error: deployments.apps "web" not found\n'
 
 
 def test_set_image_survives_a_conflict(world, monkeypatch):

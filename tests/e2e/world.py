@@ -16,6 +16,7 @@ from rollouts.kube.api import KubeApi, Obj, PatchType
 from rollouts.kube.resources import (
     ANALYSIS_RUNS,
     ANALYSIS_TEMPLATES,
+    DEPLOYMENTS,
     REPLICA_SETS,
     ROLLOUTS,
     SERVICES,
@@ -24,7 +25,7 @@ from rollouts.runtime.clock import Clock
 from tests.e2e.traffic import Traffic
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-KINDS = {each.kind: each for each in (SERVICES, ANALYSIS_TEMPLATES, ROLLOUTS)}
+KINDS = {each.kind: each for each in (SERVICES, ANALYSIS_TEMPLATES, DEPLOYMENTS, ROLLOUTS)}
 POLL = 0.5  # seconds between two looks
 
 
