@@ -51,7 +51,7 @@ def preview_size(draft: Draft, strategy: BlueGreenStrategy) -> int:
     count = strategy.preview_replica_count
     active = active_hash(draft, strategy)
     only_preview = active not in ("", draft.new.hash) and draft.stable is not None
-    if count is None or not only_preview or draft.status.promote_full:
+    if count is None or not only_preview or draft.status.promote_full or _fast_rollback(draft):
         return draft.replicas
     grown = draft.status.blue_green.scale_up_preview_check_point
     if grown and not draft.status.pause_conditions:
@@ -110,7 +110,7 @@ def _hashes_in_use(draft: Draft, strategy: BlueGreenStrategy) -> set[str]:
 
 
 def _post_analysis_pending(draft: Draft, strategy: BlueGreenStrategy) -> bool:
-    if strategy.post_promotion_analysis is None or draft.fully_promoted:
+    if strategy.post_promotion_analysis is None or draft.fully_promoted or draft.status.abort:
         return False
     return not runs.passed(draft, runs.entry(draft, RunType.POST_PROMOTION))
 

@@ -11,7 +11,7 @@ from rollouts.api.canary import CanaryStrategy
 from rollouts.api.reasons import EventReason, PauseReason
 from rollouts.api.status import CanaryStatus
 from rollouts.api.steps import StepKind
-from rollouts.planner import promotion, revision, runs, services, steps, takeover
+from rollouts.planner import promotion, revision, runs, safety, services, steps, takeover
 from rollouts.planner.draft import Draft
 from rollouts.planner.replicas import Budget, Size, next_counts, split
 from rollouts.planner.world import ReplicaSet
@@ -99,7 +99,12 @@ def _point_services(draft: Draft, canary: CanaryStrategy) -> None:
     if stable is not None and desired_counts(draft, canary)[1] == 0 and not draft.status.abort:
         stable = draft.new if draft.new.available >= enough else stable
     services.ensure(draft, canary.stable_service, stable)
-    services.ensure(draft, canary.canary_service, draft.stable if draft.status.abort else draft.new)
+    target: ReplicaSet | None = draft.new
+    selected = services.selected_hash(draft.world.services.get(canary.canary_service))
+    overtaken = any(rs.hash == selected for rs in draft.others) and not draft.new.available
+    if draft.status.abort or overtaken:
+        target = draft.stable
+    services.ensure(draft, canary.canary_service, target)
 
 
 def _resize(draft: Draft, canary: CanaryStrategy) -> bool:
@@ -117,9 +122,15 @@ def _resize(draft: Draft, canary: CanaryStrategy) -> bool:
         _size(stable) if stable else None,
         sum(rs.spec for rs in draft.others),
     )
-    moved = stable is not None and draft.scale(stable, to_stable)
-    moved = draft.scale(new, to_new) or moved
+    moved = stable is not None and draft.scale(stable, max(to_stable, _kept(draft, stable, budget)))
+    moved = draft.scale(new, max(to_new, _kept(draft, new, budget))) or moved
     return moved or _drain_others(draft, budget)
+
+
+def _kept(draft: Draft, rs: ReplicaSet, budget: Budget) -> int:
+    """One pod where a Service would reach nothing without, and there is room for two."""
+    reached = rs.spec > 0 and rs.available > 0 and safety.reached(draft, rs.hash) is not None
+    return 1 if reached and draft.replicas and budget.ceiling > 1 else 0
 
 
 def _size(rs: ReplicaSet) -> Size:
@@ -140,7 +151,7 @@ def _drain_others(draft: Draft, budget: Budget) -> bool:
     for rs in sorted(active, key=lambda r: (-r.revision, r.created)):
         if spare <= 0:
             break
-        size = max(0, rs.spec - spare)
+        size = max(_kept(draft, rs, budget), rs.spec - spare)
         spare -= rs.spec - size
         moved = draft.scale(rs, size) or moved
     return moved

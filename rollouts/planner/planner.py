@@ -155,7 +155,9 @@ def _creation_of(actions: list[Action], patch: Write) -> int | None:
 def _joinable(last: Action | None, write: Write, index: int) -> bool:
     if not isinstance(last, Write) or write.subresource != "status":
         return False
-    return abs(_index_in(write, _index_in(last, index)) - index) <= 1
+    first = _index_in(last, index)
+    second = _index_in(write, first)
+    return first in (index, second)
 
 
 def _index_in(write: Write, otherwise: int) -> int:

@@ -49,8 +49,8 @@ def _harmless(draft: Draft, write: Write) -> bool:
             return _replaced(draft, write.name, scaled)
         case Switch() as switch:
             return _can_take_over(draft, switch)
-        case Scale() as scale if scale.new == 0:
-            return not _still_selected(draft, scale.hash)
+        case Scale() as scale if scale.new < min(scale.old, draft.replicas):
+            return not _still_needed(draft, scale)
         case _:
             return True
 
@@ -113,17 +113,41 @@ def _can_take_over(draft: Draft, switch: Switch) -> bool:
     return False
 
 
-def _still_selected(draft: Draft, pod_hash: str) -> bool:
+def _still_needed(draft: Draft, scale: Scale) -> bool:
+    """Whether users reach the pods to be removed: a canary's Services must keep some, others all.
+
+    Never where there shall be no pods at all, or where a canary has no room for two revisions.
+    """
+    canary = draft.spec.canary
+    if canary is not None:
+        single = canary.traffic_routing is None and draft.replicas + _surge(draft) <= 1
+        if scale.new > 0 or single or _available(draft, scale.hash) == 0:
+            return False
+    name = reached(draft, scale.hash)
+    if name is None:
+        return False
+    draft.block(
+        "ScaleDownWaitsForSwitch",
+        f"revision {scale.hash} keeps its pods while Service {name} points at it",
+        object=f"Service/{name}",
+        field="spec.selector",
+    )
+    return True
+
+
+def _surge(draft: Draft) -> int:
+    return draft.spec.budgets[0]
+
+
+def reached(draft: Draft, pod_hash: str) -> str | None:
+    """The production Service that points at a revision now or with this pass, if there is one."""
+    effects = (write.effect for write in draft.writes)
+    switches = {(e.service, e.new) for e in effects if isinstance(e, Switch)}
     for name in production_services(draft.spec):
-        if selected_hash(draft.world.services.get(name)) == pod_hash:
-            draft.block(
-                "ScaleDownWaitsForSwitch",
-                f"revision {pod_hash} keeps its pods while Service {name} points at it",
-                object=f"Service/{name}",
-                field="spec.selector",
-            )
-            return True
-    return False
+        selected = selected_hash(draft.world.services.get(name))
+        if selected == pod_hash or (name, pod_hash) in switches:
+            return name
+    return None
 
 
 def _about_refused(event: object, draft: Draft, kept: list[Write]) -> bool:

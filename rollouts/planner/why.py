@@ -14,6 +14,7 @@ from analysis.times import format_duration
 from rollouts.api.canary import CanaryStrategy
 from rollouts.api.conditions import get
 from rollouts.api.reasons import ConditionType, PauseReason, Reason, RunType
+from rollouts.planner import bluegreen as bluegreens
 from rollouts.planner import canary as canaries
 from rollouts.planner import handover, progress, runs, steps
 from rollouts.planner.draft import Draft
@@ -111,8 +112,10 @@ def _timed_end(draft: Draft, reason: str, start: float | None) -> tuple[float | 
         strategy = draft.spec.blue_green
         if strategy is not None and strategy.auto_promotion:
             seconds = strategy.auto_promotion_seconds
-            wait = format_duration(float(seconds))
-            return (start or draft.now) + seconds, f"automatic promotion waits {wait}"
+            wait = f"automatic promotion waits {format_duration(float(seconds))}"
+            if not bluegreens.ready_for_switch(draft, strategy):
+                return None, f"{wait}, and for the new revision to be available again"
+            return (start or draft.now) + seconds, wait
         return None, "the new revision is ready; the switch waits for a person"
     if reason == PauseReason.CANARY_STEP and draft.spec.canary is not None:
         step = steps.current(draft, draft.spec.canary)

@@ -174,9 +174,15 @@ class Walk(Model):
                 continue
             if name == "active":
                 assert now.spec >= size, "S4: the active revision was made smaller"
-            if min(was.spec, was.available):
-                empty = now.spec == 0 or now.available == 0
-                assert not empty or size == 0, f"S1: Service {name} reaches nothing"
+                continue
+            if min(was.spec, was.available) and self._room(after) > 1:
+                assert min(now.spec, now.available), f"S1: Service {name} reaches nothing"
+
+    def _room(self, world: World) -> int:
+        """How many pods there may be at once; without room for two, users have allowed a gap."""
+        spec = world.rollout.spec
+        size = spec.replicas_or_default
+        return size + (spec.canary.budgets(size)[0] if spec.canary and size else 0)
 
     def _can_take_over(self, world: World, switch: Switch) -> None:
         """S1: a Service goes to pods that can serve."""
