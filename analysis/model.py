@@ -51,6 +51,8 @@ class Model(BaseModel):
         alias_generator=to_camel,
         populate_by_name=True,
         protected_namespaces=(),
+        # Built on first use: a command that reads one kind does not pay for the others.
+        defer_build=True,
     )
 
     @model_validator(mode="before")

@@ -21,6 +21,11 @@ _QUALIFIED_RULE: Final = (
     "alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for "
     "validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')"
 )
+_SUBDOMAIN_RULE: Final = (
+    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or "
+    "'.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used "
+    "for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"
+)
 _VALUE_RULE: Final = (
     "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or "
     "'.', and must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value', "
@@ -33,6 +38,13 @@ def dns_label(text: str) -> str | None:
     if len(text) > 63:
         return "must be no more than 63 characters"
     return None if _LABEL.fullmatch(text) else _LABEL_RULE
+
+
+def dns_subdomain(text: str) -> str | None:
+    """Names of most objects."""
+    if len(text) > 253:
+        return "must be no more than 253 characters"
+    return None if _SUBDOMAIN.fullmatch(text) else _SUBDOMAIN_RULE
 
 
 def label_key(text: str) -> str | None:

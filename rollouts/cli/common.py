@@ -161,17 +161,32 @@ def _collect(context: click.Context, names: set[str]) -> None:
             session.flags[name] = value
 
 
-class ConnectCommand(click.Command):
-    """A verb that talks to a cluster: accepts kubectl's flags in any position.
+class ExampleCommand(click.Command):
+    """A verb whose help ends with examples.
 
-    ``examples``: command lines without the program's name.
+    ``examples``: command lines without the program's name, or with ``{}`` in its place.
     """
 
     def __init__(self, *args: Any, examples: Sequence[str] = (), **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._examples = examples
-        self._common = add_flags(self, hidden=True)
         self.context_settings.update(CONTEXT)
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        program = ctx.find_root().info_name or ""
+        with formatter.section("Examples"):
+            for example in self._examples:
+                line = example if "{}" in example else f"{{}} {example}"
+                formatter.write_text(line.replace("{}", program))
+        super().format_epilog(ctx, formatter)
+
+
+class ConnectCommand(ExampleCommand):
+    """A verb that talks to a cluster: accepts kubectl's flags in any position."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._common = add_flags(self, hidden=True)
         self.epilog = self.epilog or "kubectl's flags (-n, --context, --as, ...) work here too."
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -180,13 +195,6 @@ class ConnectCommand(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         return super().parse_args(ctx, [one for arg in args for one in _spelled(self, arg)])
-
-    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        program = ctx.find_root().info_name or ""
-        with formatter.section("Examples"):
-            for example in self._examples:
-                formatter.write_text(f"{program} {example}")
-        super().format_epilog(ctx, formatter)
 
 
 def _spelled(command: click.Command, arg: str) -> list[str]:

@@ -25,6 +25,7 @@ _VERBS: Final = {
     "pause": ("rollouts.cli.steer:pause", "Stop making progress."),
     "restart": ("rollouts.cli.steer:restart", "Replace all pods, a few at a time."),
     "terminate": ("rollouts.cli.steer:terminate", "End an analysis run or an experiment."),
+    "lint": ("rollouts.cli.lint.command:lint", "Check manifests offline, before applying them."),
     "version": ("rollouts.cli.version:version", "Show the version."),
     "controller": ("rollouts.cli.controller:command", "Run the controller."),
     "sandbox": ("rollouts.cli.sandbox:sandbox", "Run an embedded cluster on this machine."),

@@ -2,11 +2,12 @@
 
 Owns the byte-exact serialisation behind both hashes: field order of the API types, omitted
 empties, sorted map keys, escaped ``<>&``. Unknown fields drop out, as they do for any typed client.
-The field tables are data (``*_fields.json``). Pure; called by ``planner.hashing``.
+The field tables are data (``*_fields.json``). ``misfits`` reads the same tables to say what drops
+out. Pure; called by ``planner.hashing`` and by lint.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib.resources import files
 from typing import Any, Final, NamedTuple
@@ -122,3 +123,63 @@ def _escaped(quoted: str) -> str:
         if char in quoted:
             quoted = quoted.replace(char, escape)
     return quoted
+
+
+class Misfit(NamedTuple):
+    """A field the API type does not have (``known``: those it has), or a value of a wrong type."""
+
+    path: str
+    message: str
+    known: tuple[str, ...] | None = None
+
+
+# What a typed client refuses to read, by what the field wants.
+_WANTED: Final[Mapping[str, tuple[type | tuple[type, ...], str]]] = {
+    "string": (str, "a string"),
+    "bool": (bool, "true or false"),
+    "int32": (int, "an integer"),
+    "int64": (int, "an integer"),
+    "intstr.IntOrString": ((int, str), "an integer or a string"),
+    "resource.Quantity": ((int, float, str), "a quantity"),
+}
+
+
+def misfits(value: Any, type_name: str, path: str) -> Iterator[Misfit]:
+    """What of ``value``, which stands at ``path``, a client with Go's API types would refuse."""
+    structs, aliases = _tables()
+    kind = aliases.get(type_name, type_name).lstrip("*")
+    kind = aliases.get(kind, kind)
+    if value is None:
+        return
+    if kind.startswith("[]") and kind != "[]byte":
+        if not isinstance(value, list):
+            yield Misfit(path, "must be a list")
+            return
+        for index, item in enumerate(value):
+            yield from misfits(item, kind[2:], f"{path}[{index}]")
+    elif kind.startswith("map[") or kind in structs:
+        if not isinstance(value, dict):
+            yield Misfit(path, "must be an object")
+            return
+        fields = dict(_fields_of(kind)) if kind in structs else {}
+        for key, item in value.items():
+            at = f"{path}.{key}"
+            if kind not in structs:
+                yield from misfits(item, kind[kind.index("]") + 1 :], at)
+            elif key in fields:
+                yield from misfits(item, fields[key], at)
+            else:
+                yield Misfit(at, f'unknown field "{key}"', tuple(fields))
+    elif kind in _WANTED:
+        types, words = _WANTED[kind]
+        if not isinstance(value, types) or (isinstance(value, bool) and types is not bool):
+            yield Misfit(path, f"must be {words}")
+
+
+def _fields_of(struct: str) -> Iterator[tuple[str, str]]:
+    structs, _ = _tables()
+    for field in structs[struct]:
+        if "inline" in field.options:
+            yield from _fields_of(field.type.lstrip("*"))
+        else:
+            yield field.name, field.type
