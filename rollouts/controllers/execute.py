@@ -36,7 +36,14 @@ class Executor:
         self._timed = timed
 
     async def execute(self, world: World, plan: Plan) -> None:
-        """Carry out the plan's actions in order. Raises the ApiError of the first that fails."""
+        """Carry out the plan's actions in order. Raises the ApiError of the first that fails.
+
+        A plan that begins with the Rollout itself is refused by the server when it was made from
+        an older one; any other is compared with the live Rollout first, since a precondition on a
+        Service or a ReplicaSet says nothing about what was decided from.
+        """
+        if plan.writes and plan.writes[0].resource != ROLLOUTS:
+            await self._confirm_decided_from(world)
         versions: dict[tuple[str, str], tuple[str, str]] = {}
         for action in plan.actions:
             if isinstance(action, Event):
@@ -95,6 +102,13 @@ class Executor:
         live = await self._api.get(ROLLOUTS, meta.name, meta.namespace)
         if live["metadata"].get("uid") != meta.uid or live["metadata"].get("deletionTimestamp"):
             raise Conflict(f'rollout "{meta.name}" is not the one it was any more')
+
+    async def _confirm_decided_from(self, world: World) -> None:
+        """The Rollout must still be, to the letter, the one the plan was made from."""
+        meta = world.rollout.metadata
+        live = await self._api.get(ROLLOUTS, meta.name, meta.namespace)
+        if live["metadata"].get("resourceVersion", "") != meta.resource_version:
+            raise Conflict(f'rollout "{meta.name}" has changed since this was decided')
 
     async def _delete(self, world: World, write: Write) -> None:
         namespace = world.rollout.metadata.namespace

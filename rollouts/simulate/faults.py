@@ -146,9 +146,9 @@ class Journal:
         self._rng = random.Random(self.plan.seed)
 
     @property
-    def writes(self) -> int:
-        """Writes of controllers that the server has done, without events and leases."""
-        return self.done.total()
+    def asked_at(self) -> float:
+        """When a controller last asked for anything."""
+        return self.trace[-1].at if self.trace else 0.0
 
     def arrive(self, actor: str, verb: str, resource: Resource, name: str) -> Fault | None:
         """A request is about to be sent: its number is drawn, and its fate."""

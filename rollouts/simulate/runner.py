@@ -153,8 +153,9 @@ class _Run:
         clock = virtual_clock()
         cluster = Cluster(clock, random.Random(self._plan.seed), pods="fast")
         judge = Judge(cluster.server.store, clock.wall, grace=self._plan.longest_lag)
-        stage = Stage(cluster.server, clock, judge.ledger)
-        journal = Journal(self._plan, clock.wall, stage.command, judge.ledger.moments)
+        journal = Journal(self._plan, clock.wall, moments=judge.ledger.moments)
+        stage = Stage(cluster.server, clock, judge.ledger, lambda: journal.asked_at)
+        journal.on_command = stage.command
         await cluster.start()
         processes = [
             asyncio.create_task(self._serve(number, cluster, clock, journal, stage))

@@ -46,14 +46,19 @@ class Metrics(HttpClient):
 
 
 class Stage:
-    """``ledger`` tells when the controllers have come to rest."""
+    """``ledger`` and ``asked_at`` (when anything was last asked for, in seconds) tell when the
+    controllers have come to rest.
+    """
 
-    def __init__(self, server: ApiServer, clock: Clock, ledger: Ledger) -> None:
+    def __init__(
+        self, server: ApiServer, clock: Clock, ledger: Ledger, asked_at: Callable[[], float]
+    ) -> None:
         self.metrics = Metrics()
         self.clock = clock
         self.commands: list[tuple[str, Obj]] = []
         self._server = server
         self._ledger = ledger
+        self._asked_at = asked_at
 
     # --- what a user does
 
@@ -119,11 +124,10 @@ class Stage:
         )
 
     async def rest(self) -> None:
-        """Wait until no controller has changed anything for a minute. Raises NotReached."""
+        """Wait until no controller has asked for anything for a minute. Raises NotReached."""
         deadline = self.clock.monotonic() + _PATIENCE_SECONDS
         while self.clock.monotonic() < deadline:
-            last = max((s.at for s in self._ledger.history if s.by_controller), default=0.0)
-            left = last + _REST_SECONDS - self.clock.wall()
+            left = self._asked_at() + _REST_SECONDS - self.clock.wall()
             if left <= 0:
                 return
             await asyncio.sleep(left)

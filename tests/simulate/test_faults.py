@@ -65,6 +65,21 @@ def test_caches_that_disagree_about_the_time_change_nothing_about_the_end(scenar
         same_end(scenario, FaultPlan(hits=(Hit(at, Fault.LAG, kind),)))
 
 
+RIVALS = FaultPlan(seed=1, leaders=2, lags=(0.5, 0.0), shuffle=True)
+STORMY_RIVALS = FaultPlan(seed=8, leaders=2, lags=(2.0, 1.0), storm=Storm(0.1, 200), shuffle=True)
+FOUND_BEFORE = [
+    # A leader whose caches are behind moved a Service towards a revision aborted meanwhile.
+    pytest.param("canary-failing", RIVALS, id="a late leader switches a Service"),
+    # A leader whose caches are behind stopped a run it had not heard of, and the release stood.
+    pytest.param("canary", STORMY_RIVALS, id="a late leader stops a run"),
+]
+
+
+@pytest.mark.parametrize(("scenario", "plan"), FOUND_BEFORE)
+def test_what_was_broken_once_stays_mended(scenario, plan):
+    same_end(scenario, plan)
+
+
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_after_a_storm_everything_comes_to_its_end(scenario, seed):
@@ -134,6 +149,17 @@ def test_an_abort_at_any_moment_before_the_end_goes_back_and_stays_back(scenario
         in_time = before["stableRS"] != before["currentPodHash"]
         assert image_of(stable_set(run)) == ("app:1" if in_time else "app:2"), report(run, [])
         assert run.phase == ("Degraded" if in_time else "Healthy"), report(run, [])
+
+
+@pytest.mark.parametrize(
+    "commands",
+    [
+        pytest.param([(23, "image=3")], id="a third revision while the second one grows"),
+        pytest.param([(24, "abort"), (25, "retry")], id="a retry overtakes its abort"),
+    ],
+)
+def test_what_a_user_once_broke_stays_mended(commands):
+    commanded("background", *commands, ends=("Healthy",))
 
 
 @pytest.mark.parametrize("scenario", RELEASES)
