@@ -1,8 +1,9 @@
-"""The canary strategy without a router: pods are the traffic.
+"""The canary strategy: the new revision gets more and more of the traffic.
 
-Owns the order of one pass (services, analysis, sizes, pause, status) and the rules of promotion for
-a canary. Arithmetic is in ``planner.replicas``, steps in ``planner.steps``. Pure; called by
-``planner.planner``.
+Owns the order of one pass (traffic, analysis, sizes, pause, status) and the rules of promotion for
+a canary, and the sizes of one without a router, whose pods are its traffic. Arithmetic is in
+``planner.replicas``, steps in ``planner.steps``; with a router, sizes are in ``planner.routed`` and
+traffic in ``planner.weights``. Pure; called by ``planner.planner``.
 """
 
 from typing import assert_never
@@ -11,7 +12,18 @@ from rollouts.api.canary import CanaryStrategy
 from rollouts.api.reasons import EventReason, PauseReason
 from rollouts.api.status import CanaryStatus
 from rollouts.api.steps import StepKind
-from rollouts.planner import promotion, revision, runs, safety, services, steps, takeover
+from rollouts.planner import (
+    promotion,
+    revision,
+    routed,
+    runs,
+    safety,
+    services,
+    steps,
+    takeover,
+    threshold,
+    weights,
+)
 from rollouts.planner.draft import Draft
 from rollouts.planner.replicas import Budget, Size, next_counts, split
 from rollouts.planner.world import ReplicaSet
@@ -25,7 +37,10 @@ def run_pass(draft: Draft, canary: CanaryStrategy) -> None:
     if promotion.note_abort(draft):
         return
     revision.clean_history(draft)
-    _point_services(draft, canary)
+    if canary.traffic_routing is not None:
+        weights.reconcile(draft, canary)
+    else:
+        _point_services(draft, canary)
     if not runs.reconcile_canary(draft, canary) and not _resize(draft, canary):
         step = steps.current(draft, canary)
         if step is not None and not draft.status.abort:
@@ -35,6 +50,8 @@ def run_pass(draft: Draft, canary: CanaryStrategy) -> None:
 
 def desired_counts(draft: Draft, canary: CanaryStrategy) -> tuple[int, int]:
     """(canary, stable) replicas that fit the weight of the current step."""
+    if canary.traffic_routing is not None:
+        return routed.desired_counts(draft, canary)
     if draft.stable is None or draft.stable.name == draft.new.name:
         return draft.replicas, 0
     surge, _ = canary.budgets(draft.replicas)
@@ -46,11 +63,13 @@ def settled(draft: Draft, canary: CanaryStrategy) -> bool:
 
     The canary's pods must be available, the stable ones merely created; older ones must be gone.
     """
+    if canary.traffic_routing is not None:
+        return routed.settled(draft, canary)
     stable, new = draft.stable, draft.new
     if stable is None:
         return False
     want_new, want_stable = desired_counts(draft, canary)
-    if (new.spec, new.available) != (want_new, want_new):
+    if not threshold.met(canary, new, want_new):
         return False
     if stable.name != new.name and (stable.spec, stable.replicas) != (want_stable, want_stable):
         return False
@@ -111,6 +130,8 @@ def _resize(draft: Draft, canary: CanaryStrategy) -> bool:
     """Move pod counts as far towards the current weight as is safe now; True if anything moved."""
     if halted(draft):
         return False
+    if canary.traffic_routing is not None:
+        return routed.resize(draft, canary)
     surge, unavailable = canary.budgets(draft.replicas)
     budget = Budget(draft.replicas, surge, unavailable)
     new = draft.new
@@ -182,7 +203,7 @@ def _promotion_reason(draft: Draft, canary: CanaryStrategy) -> str:
     """Why the new revision may become stable now; empty when it may not."""
     if draft.stable is None:
         return "Initial deploy"
-    if draft.status.abort or draft.new.available < draft.replicas:
+    if draft.status.abort or not _all_there(draft, canary):
         return ""
     if draft.status.promote_full:
         return "Full promotion requested"
@@ -191,9 +212,13 @@ def _promotion_reason(draft: Draft, canary: CanaryStrategy) -> str:
     if promotion.within_rollback_window(draft):
         return "Rollback within window"
     at = steps.index(draft, canary)
-    if at is None or at == len(canary.steps):
+    if at is None or (at == len(canary.steps) and weights.obeyed(draft, canary)):
         return f"Completed all {len(canary.steps)} canary steps"
     return ""
+
+
+def _all_there(draft: Draft, canary: CanaryStrategy) -> bool:
+    return draft.new.available >= draft.replicas or threshold.met(canary, draft.new, draft.replicas)
 
 
 def _without_runs(draft: Draft) -> CanaryStatus:
@@ -214,7 +239,9 @@ def _step_done(draft: Draft, canary: CanaryStrategy) -> bool:
     match kind:
         case StepKind.PAUSE:
             return steps.end_pause(draft, step)
-        case StepKind.SET_WEIGHT | StepKind.SET_CANARY_SCALE:
+        case StepKind.SET_WEIGHT:
+            return settled(draft, canary) and weights.obeyed(draft, canary)
+        case StepKind.SET_CANARY_SCALE:
             return settled(draft, canary)
         case StepKind.ANALYSIS:
             return runs.passed(draft, draft.status.canary.current_step_analysis_run_status)

@@ -12,6 +12,7 @@ from rollouts.api.steps import StepKind
 from rollouts.api.validation import validate
 from rollouts.planner import workload
 from rollouts.planner.world import World
+from rollouts.traffic.registry import routers
 
 
 def check(world: World) -> str | None:
@@ -27,6 +28,7 @@ def check(world: World) -> str | None:
         or workload.problem(world)
         or _beyond_us(rollout)
         or validate_references(rollout, found)
+        or _routing(world)
     )
     return None if error is None else invalid_message("Rollout", rollout.metadata.name, error)
 
@@ -37,12 +39,21 @@ def _beyond_us(rollout: Rollout) -> FieldError | None:
     if canary is None:
         return None
     path = "spec.strategy.canary"
-    if canary.traffic_routing is not None:
+    if unknown := routers(rollout).unknown:
         return FieldError.forbidden(
             f"{path}.trafficRouting",
-            "not supported yet: without it, the split follows the numbers of pods",
+            f"routers not supported yet: {', '.join(unknown)}; without trafficRouting the split "
+            "follows the numbers of pods",
         )
+    if canary.ping_pong is not None:
+        return FieldError.forbidden(f"{path}.pingPong", "not supported yet")
     for number, step in enumerate(canary.steps):
         if step.kind in (StepKind.EXPERIMENT, StepKind.PLUGIN):
             return FieldError.forbidden(f"{path}.steps[{number}].{step.kind}", "not supported yet")
     return None
+
+
+def _routing(world: World) -> FieldError | None:
+    """The first thing wrong with what the routers work on."""
+    known = routers(world.rollout).known
+    return next((e for each in known if (e := each.check(world.router_objects))), None)

@@ -1,38 +1,42 @@
 """The last word on every plan: order, and no traffic without capacity.
 
-Owns three rules no strategy may break, whatever it decided:
+Owns four rules no strategy may break, whatever it decided:
 
 * **Order**: create, scale up, move traffic, scale down, clean up. The status comes where its pass
   put it, after the writes it reports.
 * **No black hole**: a Service that has pods to serve it is never pointed at a revision that cannot
   take over, and a revision is never emptied while a Service still points at it.
+* **No share without pods**: what a router may send a revision never exceeds its ready pods
+  (``planner.capacity``).
 * **Nothing is given up that is not replaced**: the Deployment a Rollout refers to keeps the pods
   without which there would be fewer than the Rollout asks for.
 
-A write that would break one of the last two is left out and said to be waiting; nothing else is
+A write that would break one of the last three is left out and said to be waiting; nothing else is
 changed. Pure; ``planner.planner`` passes each pass through here.
 """
 
 from rollouts.api.rollout import RolloutSpec
 from rollouts.kube.resources import ANALYSIS_RUNS
+from rollouts.planner.capacity import hold_back
 from rollouts.planner.draft import Draft
 from rollouts.planner.handover import carried, needed
-from rollouts.planner.plan import Scale, ScaleWorkload, Switch, Verb, Write
+from rollouts.planner.plan import Scale, ScaleWorkload, Shift, Switch, Verb, Write
 from rollouts.planner.services import selected_hash
 
 
 def restrain(draft: Draft) -> None:
     """Put the pass's writes in order and take out those that would hurt."""
-    kept = [write for write in draft.writes if _harmless(draft, write)]
+    kept = [write for write in sorted(draft.writes, key=_rank) if _harmless(draft, write)]
+    kept = hold_back(draft, kept)
     if len(kept) != len(draft.writes):
         draft.events = [event for event in draft.events if not _about_refused(event, draft, kept)]
-    draft.writes = sorted(kept, key=_rank)
+    draft.writes = kept
 
 
 def _rank(write: Write) -> int:
     """When a write may go: capacity before traffic before removal."""
     effect = write.effect
-    if isinstance(effect, Switch):
+    if isinstance(effect, Switch | Shift):
         return 2
     if isinstance(effect, Scale) and effect.new < effect.old:
         return 3
