@@ -7,11 +7,12 @@ real Reflector and Store, while a second task measures how late the loop lets it
 import asyncio
 import gc
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import orjson
 
+from benchmarks.table import Row, say
 from rollouts.kube.api import Obj, WatchEvent
 from rollouts.kube.reflector import Reflector
 from rollouts.kube.resources import REPLICA_SETS
@@ -127,8 +128,8 @@ async def _measure() -> tuple[float, float]:
     return seconds, worst
 
 
-def run() -> list[tuple[str, float, str, str]]:
-    """Rows of the table: name, value, unit, target."""
+def run() -> Iterator[Row]:
+    say(f"decode: {_COUNT} ReplicaSets")
     thresholds = gc.get_threshold()
     rounds = []
     for _ in range(_ROUNDS):
@@ -139,12 +140,5 @@ def run() -> list[tuple[str, float, str, str]]:
             gc.unfreeze()
             gc.enable()
     seconds, worst = min(one[0] for one in rounds), min(one[1] for one in rounds)
-    return [
-        (f"decode and index {_COUNT} ReplicaSets", round(seconds, 3), "s", "< 0.5"),
-        ("longest stall of the event loop meanwhile", round(worst * 1000, 1), "ms", "< 50"),
-    ]
-
-
-if __name__ == "__main__":
-    for name, value, unit, target in run():
-        print(f"{name:45} {value:>8} {unit:4} {target}")
+    yield Row(f"decode and index {_COUNT} ReplicaSets", seconds, "s", below=0.5)
+    yield Row("longest stall of the event loop meanwhile", worst * 1000, "ms", below=50)

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from benchmarks import objects
 from benchmarks.stage import Stage, stage
 from benchmarks.table import Row, say
+from rollouts.kube.api import Obj
 from rollouts.kube.queue import Key
 from rollouts.kube.resources import ANALYSIS_TEMPLATES, ROLLOUTS, SERVICES
 from rollouts.simulate.loop import run_virtual
@@ -36,7 +37,7 @@ async def _measure() -> list[Row]:
         "templates": [{"templateName": "success-rate"}],
         "args": [{"name": "app", "value": _NAME}],
     }
-    steps = ({"setWeight": 20}, {"pause": {}}, *objects.FIVE_STEPS[2:])
+    steps: tuple[Obj, ...] = ({"setWeight": 20}, {"pause": {}}, *objects.FIVE_STEPS[2:])
     body = objects.rollout(
         _NAME,
         steps=steps,

@@ -4,7 +4,6 @@ Owns starting and stopping them, a client for the sandbox, and reading CPU time 
 process is ended by its own id. Used by the benchmarks that measure whole processes.
 """
 
-import asyncio
 import json
 import os
 import random
@@ -82,7 +81,7 @@ def sandbox(pods: str = "instant") -> Iterator[tuple[int, Path]]:
 
 @contextmanager
 def controller(kubeconfig: Path, *options: str) -> Iterator[tuple[int, Report]]:
-    """``rollouts controller`` with a meter in it: its process id, and a Report filled at its end."""
+    """``rollouts controller`` with a meter in it: its process id, a Report filled at its end."""
     report = Report()
     written = kubeconfig.with_name("report.json")
     fixed = ("--kubeconfig", str(kubeconfig), "--healthzPort", "-1", "--metricsPort", "-1")
@@ -104,8 +103,3 @@ async def client(kubeconfig: Path) -> AsyncIterator[HttpKubeApi]:
     connection = await connect(ConnectOptions(kubeconfig=str(kubeconfig)))
     async with HttpKubeApi(connection, rng=random.Random(1), in_flight=8) as api:
         yield api
-
-
-async def settled(seconds: float = 1.0) -> None:
-    """Let what was started come to rest."""
-    await asyncio.sleep(seconds)

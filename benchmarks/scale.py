@@ -10,20 +10,23 @@ import asyncio
 import math
 import random
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from benchmarks import objects
 from benchmarks.processes import Report, client, controller, cpu_seconds, memory, sandbox
 from benchmarks.table import Row, say
-from rollouts.kube.api import KubeApi, Obj, PatchType
+from rollouts.kube.api import KubeApi, PatchType
 from rollouts.kube.reflector import Reflector
 from rollouts.kube.resources import ROLLOUTS
 from rollouts.kube.store import Change, Store
 from rollouts.runtime.clock import SystemClock
 
+COUNTS: Final = (200,)
+FULL_COUNTS: Final = (200, 1000)
 _REPLICAS = 5
 _P99_MS = 3.0
 _MB = 250.0
@@ -84,7 +87,8 @@ class _Fleet:
 
 
 @asynccontextmanager
-async def _following(api: KubeApi) -> AsyncIterator[_Fleet]:
+async def following(api: KubeApi) -> AsyncIterator[_Fleet]:
+    """All Rollouts of the cluster, kept up to date."""
     fleet = _Fleet()
     reflector = Reflector(api, fleet.store, clock=SystemClock(), rng=random.Random(1))
     task = asyncio.create_task(reflector.run())
@@ -93,10 +97,6 @@ async def _following(api: KubeApi) -> AsyncIterator[_Fleet]:
         yield fleet
     finally:
         task.cancel()
-
-
-async def _all(calls: Iterable[Obj]) -> None:
-    await asyncio.gather(*calls)
 
 
 def names(count: int) -> list[str]:
@@ -121,7 +121,7 @@ async def _release(api: KubeApi, count: int) -> None:
 async def _drive(kubeconfig: Path, pids: tuple[int, int], count: int) -> tuple[float, float, float]:
     """Create, wait, release, wait; (seconds, controller CPU, cluster CPU) of the release."""
     clock = SystemClock()
-    async with client(kubeconfig) as api, _following(api) as fleet:
+    async with client(kubeconfig) as api, following(api) as fleet:
         await create(api, count)
         await fleet.until_healthy(count)
         say(f"  {count} Rollouts are healthy; controller {memory(pids[0])[0]:.0f} MB")
@@ -157,13 +157,22 @@ def rows(found: Measured) -> Iterator[Row]:
     yield Row(f"{at}all updated after", found.seconds, "s")
     yield Row(f"{at}controller", found.cpu, "s CPU")
     yield Row(f"{at}embedded cluster", found.cluster_cpu, "s CPU")
-    yield Row(f"{at}requests per Rollout, both releases", found.requests / found.count)
+    yield Row(f"{at}requests per Rollout for two releases", found.requests / found.count)
     yield Row(f"{at}reconciles per Rollout", len(found.report.reconciles) / found.count)
     yield Row(f"{at}reconcile p50", found.milliseconds(0.5), "ms CPU")
     yield Row(f"{at}reconcile p99", found.milliseconds(0.99), "ms CPU", below=_P99_MS)
     yield Row(f"{at}controller's peak memory", found.report.peak, "MB", below=_MB)
 
 
-def run(counts: tuple[int, ...] = (200,)) -> Iterator[Row]:
+def run(counts: tuple[int, ...] = COUNTS) -> Iterator[Row]:
+    """Rows of every count, and how much the requests per Rollout grow with the count."""
+    per_rollout = []
     for count in counts:
-        yield from rows(measure(count))
+        found = measure(count)
+        yield from rows(found)
+        per_rollout.append(found.requests / count)
+    if len(counts) > 1:
+        growth = (per_rollout[-1] / per_rollout[0] - 1) * 100
+        yield Row(
+            f"requests per Rollout, {counts[-1]} against {counts[0]}", growth, "% more", at_most=5
+        )
