@@ -1,12 +1,14 @@
 """How fast a large cluster comes into the cache, and how long the event loop is held up by it.
 
 Pages of ReplicaSets as a server would send them are decoded, trimmed, indexed and announced by the
-real Reflector and Store, while a second task measures how late the loop lets it run.
+real Reflector and Store, while a second task measures how late the loop lets it run. In CPU time:
+the loop is never idle, and what other processes take is not its fault.
 """
 
 import asyncio
 import gc
 import random
+import time
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -39,7 +41,7 @@ def _replica_set(number: int) -> Obj:
         "terminationMessagePath": "/dev/termination-log",
     }
     labels = {"app": "shop", _HASH: f"{number:010x}"}
-    fields = {f"f:field{i}": {".": {}, "f:inner": {}, "f:other": {}} for i in range(25)}
+    fields: Obj = {f"f:field{i}": {".": {}, "f:inner": {}, "f:other": {}} for i in range(25)}
     return {
         "metadata": {
             "name": name,
@@ -102,7 +104,7 @@ class _Server:
 
 
 async def _measure() -> tuple[float, float]:
-    """Seconds until synced, and the worst stall in seconds."""
+    """CPU seconds until synced, and of the worst stall."""
     clock, server = SystemClock(), _Server()
     server.prepare(_PAGE)
     store = Store(REPLICA_SETS, {"owner": by_owner, "hash": by_label(_HASH)})
@@ -112,15 +114,15 @@ async def _measure() -> tuple[float, float]:
     async def metronome() -> None:
         nonlocal worst
         while True:
-            before = clock.monotonic()
+            before = time.thread_time()
             await asyncio.sleep(0)
-            worst = max(worst, clock.monotonic() - before)
+            worst = max(worst, time.thread_time() - before)
 
     memory.before_sync()
     beat, run = asyncio.create_task(metronome()), asyncio.create_task(reflector.run())
-    started = clock.monotonic()
+    started = time.thread_time()
     await reflector.wait_synced()
-    seconds = clock.monotonic() - started
+    seconds = time.thread_time() - started
     memory.after_sync()
     beat.cancel()
     run.cancel()
@@ -140,5 +142,5 @@ def run() -> Iterator[Row]:
             gc.unfreeze()
             gc.enable()
     seconds, worst = min(one[0] for one in rounds), min(one[1] for one in rounds)
-    yield Row(f"decode and index {_COUNT} ReplicaSets", seconds, "s", below=0.5)
-    yield Row("longest stall of the event loop meanwhile", worst * 1000, "ms", below=50)
+    yield Row(f"decode and index {_COUNT} ReplicaSets", seconds, "s CPU", below=0.5)
+    yield Row("longest stall of the event loop meanwhile", worst * 1000, "ms CPU", below=50)
