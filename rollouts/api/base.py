@@ -59,11 +59,13 @@ def _required(model: type[ApiModel]) -> tuple[tuple[str, str], ...]:
     )
 
 
+_FIRST, _LAST = -62_135_596_800.0, 253_402_300_799.0  # the years 1 to 9999, as RFC 3339 has them
+
+
 def _instant(value: Any) -> float:
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value)
-    epoch = parse_time(value)
-    if epoch is None:
+    plain = isinstance(value, int | float) and not isinstance(value, bool)
+    epoch = float(value) if plain else parse_time(value)
+    if epoch is None or not _FIRST <= epoch <= _LAST:
         raise ValueError("must be a time such as 2026-01-02T03:04:05Z")
     return epoch
 

@@ -86,6 +86,7 @@ class EventReason(StrEnum):
     DELETED = "RolloutDeleted"
     TIMED_OUT = "ProgressDeadlineExceeded"
     INVALID_SPEC = "InvalidSpec"
+    MALFORMED_ANNOTATION = "MalformedAnnotation"
     EXPERIMENT_CREATED = "ExperimentCreated"
     RUN_CREATED = "AnalysisRunCreated"
     PLUGIN_TRANSITION = "StepPluginTransition"

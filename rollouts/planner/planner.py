@@ -13,7 +13,7 @@ from rollouts.api import labels as keys
 from rollouts.api.status import RolloutStatus
 from rollouts.kube.patches import apply_merge
 from rollouts.kube.resources import ROLLOUTS
-from rollouts.planner import bluegreen, canary, handover, revision, safety, why, workload
+from rollouts.planner import bluegreen, canary, handover, malformed, revision, safety, why, workload
 from rollouts.planner import status as statuses
 from rollouts.planner.adoption import adopt
 from rollouts.planner.check import check
@@ -23,6 +23,7 @@ from rollouts.planner.project import project
 from rollouts.planner.world import World
 
 _MAX_PASSES: Final = 64
+_PASSES_PER_STEP: Final = 4  # steps that have nothing to wait for are all taken in one plan
 _INVALID_RETRY_SECONDS: Final = 20.0  # what heals it may be something nobody tells us of
 
 
@@ -46,7 +47,9 @@ def plan(world: World) -> Plan:
         return Plan(why=(Blocker("Deleted", "the Rollout is being deleted"),))
     actions: list[Action] = []
     current = world
-    for _ in range(_MAX_PASSES):
+    canary = world.rollout.spec.canary
+    step_count = len(canary.steps) if canary else 0
+    for _ in range(_MAX_PASSES + _PASSES_PER_STEP * step_count):
         decided = _one_pass(current)
         if not decided.writes:
             return Plan(
@@ -55,7 +58,8 @@ def plan(world: World) -> Plan:
                 wake_at=min(decided.wakes, default=None),
                 status=current.rollout.status.to_wire(),
             )
-        actions += (*decided.writes, *decided.events)
+        actions += decided.writes
+        actions += (event for event in decided.events if event not in actions)
         current = project(current, decided.writes)
     meta = world.rollout.metadata
     raise RuntimeError(
@@ -87,6 +91,7 @@ def _one_pass(world: World) -> _Pass:
         write, created = revision.create(world, found)
         return _Pass((write,), created)
     draft = Draft(world, found.new, found.stable, found.others, world.rollout.status)
+    malformed.report(draft)
     spec = world.rollout.spec
     if spec.canary is not None:
         canary.run_pass(draft, spec.canary)

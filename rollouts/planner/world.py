@@ -17,6 +17,9 @@ from rollouts.traffic.router import Objects
 Obj: TypeAlias = dict[str, Any]
 
 
+_MOST_DIGITS = 18  # what fits into 64 bits, as Go reads it
+
+
 def _number(value: object) -> int:
     return value if isinstance(value, int) and not isinstance(value, bool) else 0
 
@@ -24,7 +27,9 @@ def _number(value: object) -> int:
 def annotation_number(obj: Obj, key: str) -> int | None:
     """A decimal annotation; None where it is missing or is no number."""
     text = (obj["metadata"].get("annotations") or {}).get(key)
-    return int(text) if isinstance(text, str) and text.isascii() and text.isdigit() else None
+    if not isinstance(text, str) or len(text) > _MOST_DIGITS or not text.isascii():
+        return None
+    return int(text) if text.isdigit() else None
 
 
 @dataclass(frozen=True, slots=True)
