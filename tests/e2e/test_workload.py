@@ -74,7 +74,7 @@ async def taken_over(world: World) -> None:
 
 
 @pytest.mark.parametrize("down", ["onsuccess", "progressively"])
-def test_users_never_have_fewer_pods_while_the_rollout_takes_over(play, down):
+def test_a_takeover_costs_no_pod(play, down):
     async def story(world: World):
         await deployed(world)
         counts: list[int] = []
