@@ -1,0 +1,162 @@
+"""Controllers around workloads: caches that are filled on demand, and rights that are withheld."""
+
+import asyncio
+import random
+from typing import Any
+
+from rollouts.controllers.wiring import controller_set
+from rollouts.kube.api import KubeApi, Obj
+from rollouts.kube.errors import Forbidden
+from rollouts.kube.resources import (
+    DEPLOYMENTS,
+    EVENTS,
+    POD_TEMPLATES,
+    REPLICA_SETS,
+    ROLLOUTS,
+    Resource,
+)
+from rollouts.sandbox.cluster import Cluster
+from rollouts.simulate.loop import run_virtual, virtual_clock
+
+HOME = "default"
+PODS = {
+    "metadata": {"labels": {"app": "web"}},
+    "spec": {"containers": [{"name": "main", "image": "web:1"}]},
+}
+
+
+class Told:
+    """A KubeApi that notes what is listed and refuses to scale Deployments when told to."""
+
+    def __init__(self, api: KubeApi) -> None:
+        self._api = api
+        self.listed: set[tuple[Resource, str]] = set()
+        self.scalable = True
+        self.refused = 0
+
+    def __getattr__(self, verb: str) -> Any:
+        return getattr(self._api, verb)
+
+    async def list(self, resource: Resource, *given: Any, **more: Any) -> Obj:
+        self.listed.add((resource, more.get("labels", "")))
+        return await self._api.list(resource, *given, **more)
+
+    async def patch(self, resource: Resource, *given: Any, **more: Any) -> Obj:
+        if resource == DEPLOYMENTS and not self.scalable:
+            self.refused += 1
+            raise Forbidden('deployments.apps "old" is forbidden')
+        return await self._api.patch(resource, *given, **more)
+
+
+def workload(resource: Resource) -> Obj:
+    holder: Obj = {"template": PODS}
+    if resource != POD_TEMPLATES:
+        spec = {"replicas": 2, "selector": {"matchLabels": {"app": "web"}}, **holder}
+        holder = {"spec": spec}
+    named = {"apiVersion": resource.api_version, "kind": resource.kind, "metadata": {"name": "old"}}
+    return {**named, **holder}
+
+
+def referring(resource: Resource, name: str = "web") -> Obj:
+    ref = {"apiVersion": resource.api_version, "kind": resource.kind, "name": "old"}
+    return {
+        "apiVersion": "argoproj.io/v1alpha1",
+        "kind": "Rollout",
+        "metadata": {"name": name},
+        "spec": {
+            "replicas": 2,
+            "selector": {"matchLabels": {"app": "web"}},
+            "workloadRef": {**ref, "scaleDown": "onsuccess"},
+            "strategy": {"canary": {}},
+        },
+    }
+
+
+def play(story: Any) -> None:
+    """``story(api, told)`` with the whole controller around."""
+
+    async def main() -> None:
+        clock, rng = virtual_clock(), random.Random(5)
+        cluster = Cluster(clock, rng, pods="fast")
+        await cluster.start()
+        told = Told(cluster.api)
+        (manager,) = controller_set(told, clock, rng)  # type: ignore[arg-type]
+        running = asyncio.ensure_future(manager.run())
+        await story(cluster.api, told)
+        manager.stop()
+        await running
+        await cluster.stop()
+
+    run_virtual(main())
+
+
+async def phase(api: KubeApi, name: str = "web") -> str:
+    return str((await api.get(ROLLOUTS, name, HOME))["status"]["phase"])
+
+
+def test_nothing_is_listed_that_no_rollout_refers_to() -> None:
+    kinds = {(DEPLOYMENTS, ""), (POD_TEMPLATES, ""), (REPLICA_SETS, "")}
+
+    async def story(api: KubeApi, told: Told) -> None:
+        await asyncio.sleep(30)
+        assert told.listed & kinds == set()
+        await api.create(POD_TEMPLATES, workload(POD_TEMPLATES), HOME)
+        await api.create(ROLLOUTS, referring(POD_TEMPLATES), HOME)
+        await asyncio.sleep(30)
+        assert told.listed & kinds == {(POD_TEMPLATES, "")}
+        assert await phase(api) == "Healthy"
+
+    play(story)
+
+
+def test_a_replica_set_can_be_referred_to_but_not_a_rollouts_own() -> None:
+    async def story(api: KubeApi, _: Told) -> None:
+        await api.create(REPLICA_SETS, workload(REPLICA_SETS), HOME)
+        await api.create(ROLLOUTS, referring(REPLICA_SETS), HOME)
+        await asyncio.sleep(30)
+        assert await phase(api) == "Healthy"
+        sets = (await api.list(REPLICA_SETS, HOME))["items"]
+        own = next(each["metadata"]["name"] for each in sets if each["metadata"]["name"] != "old")
+        patch = {"spec": {"workloadRef": {"name": own}}}
+        await api.patch(ROLLOUTS, "web", patch, HOME)
+        await asyncio.sleep(30)
+        status = (await api.get(ROLLOUTS, "web", HOME))["status"]
+        assert status["phase"] == "Degraded"
+        assert "belongs to no Rollout" in status["message"]
+
+    play(story)
+
+
+def test_a_workload_that_changes_is_noticed() -> None:
+    async def story(api: KubeApi, _: Told) -> None:
+        await api.create(POD_TEMPLATES, workload(POD_TEMPLATES), HOME)
+        await api.create(ROLLOUTS, referring(POD_TEMPLATES), HOME)
+        await asyncio.sleep(30)
+        spec = {"containers": [{"name": "main", "image": "web:2"}]}
+        await api.patch(POD_TEMPLATES, "old", {"template": {"spec": spec}}, HOME)
+        await asyncio.sleep(60)
+        found = await api.get(ROLLOUTS, "web", HOME)
+        assert found["status"]["workloadObservedGeneration"] == "2"
+        assert found["metadata"]["annotations"]["rollout.argoproj.io/revision"] == "2"
+        assert found["status"]["phase"] == "Healthy"
+
+    play(story)
+
+
+def test_a_right_that_is_withheld_is_told_asked_for_slowly_and_harms_nothing_else() -> None:
+    async def story(api: KubeApi, told: Told) -> None:
+        told.scalable = False
+        await api.create(DEPLOYMENTS, workload(DEPLOYMENTS), HOME)
+        await api.create(ROLLOUTS, referring(DEPLOYMENTS), HOME)
+        await asyncio.sleep(600)
+        assert await phase(api) == "Healthy"
+        assert told.refused < 40
+        events = (await api.list(EVENTS, HOME))["items"]
+        (told_of,) = [each for each in events if each["reason"] == "ReconciliationError"]
+        assert "Deployment old stays at 2 replicas" in told_of["message"]
+        assert "scaleDown to never" in told_of["message"]
+        told.scalable = True
+        await asyncio.sleep(60)
+        assert (await api.get(DEPLOYMENTS, "old", HOME))["spec"]["replicas"] == 0
+
+    play(story)
