@@ -16,7 +16,7 @@ from rollouts.kube.resources import ENDPOINT_SLICES, PODS, SERVICES
 from rollouts.kube.selectors import from_map
 from rollouts.kube.store import Change
 from rollouts.runtime.clock import Clock
-from rollouts.sandbox.controllers.informers import Informers
+from rollouts.sandbox.controllers.informers import Informers, pair
 from rollouts.sandbox.controllers.objects import (
     by_name,
     controller_uid,
@@ -144,14 +144,12 @@ class EndpointSliceController(Worker):
         self.queue.add(key_of(change.object))
 
     def _pod_changed(self, change: Change) -> None:
-        for service in self._services.list(meta(change.object)["namespace"]):
-            selector = spec(service).get("selector")
-            if selector and any(
-                from_map(selector).matches(labels(pod))
-                for pod in (change.old, change.new)
-                if pod is not None
-            ):
-                self.queue.add(key_of(service))
+        for pod in filter(None, (change.old, change.new)):
+            namespace = meta(pod)["namespace"]
+            for each in labels(pod).items():
+                for service in self._services.by_index("selector", pair(namespace, *each)):
+                    if from_map(spec(service)["selector"]).matches(labels(pod)):
+                        self.queue.add(key_of(service))
 
     def _slice_changed(self, change: Change) -> None:
         name = labels(change.object).get(SERVICE_NAME)
@@ -168,7 +166,8 @@ class EndpointSliceController(Worker):
         if not selector or spec(service).get("type") == "ExternalName":
             return None
         matching = from_map(selector)
-        pods = [pod for pod in self._pods.list(key.namespace) if matching.matches(labels(pod))]
+        candidates = self._pods.by_index("labels", pair(key.namespace, *min(selector.items())))
+        pods = [pod for pod in candidates if matching.matches(labels(pod))]
         wanted = {meta(one)["name"]: one for one in slices(service, pods)}
         present = {
             meta(one)["name"]: one

@@ -7,15 +7,22 @@ stores it reads, and ``run`` keeps them fresh until cancelled.
 
 import asyncio
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final
 
 from rollouts.kube.api import KubeApi, Obj
 from rollouts.kube.reflector import Reflector
-from rollouts.kube.resources import Resource
-from rollouts.kube.store import Store
+from rollouts.kube.resources import PODS, SERVICES, Resource
+from rollouts.kube.store import Indexer, Store
 from rollouts.runtime.clock import Clock
-from rollouts.sandbox.controllers.objects import controller_uid, drop_managed_fields, meta
+from rollouts.sandbox.controllers.objects import (
+    controller_uid,
+    drop_managed_fields,
+    labels,
+    meta,
+    spec,
+)
 
 
 def _by_controller(obj: Obj) -> Iterable[str]:
@@ -26,6 +33,29 @@ def _by_controller(obj: Obj) -> Iterable[str]:
 def _orphans(obj: Obj) -> Iterable[str]:
     """Objects nobody controls, by namespace: the candidates for adoption."""
     return () if controller_uid(obj) else (str(meta(obj).get("namespace", "")),)
+
+
+def pair(namespace: str, key: str, value: object) -> str:
+    """What the indexes ``labels`` and ``selector`` are asked with."""
+    return f"{namespace}/{key}={value}"
+
+
+def _by_labels(obj: Obj) -> Iterable[str]:
+    namespace = str(meta(obj).get("namespace", ""))
+    return [pair(namespace, *each) for each in labels(obj).items()]
+
+
+def _by_selector(service: Obj) -> Iterable[str]:
+    """One pair of the selector: a pod without it is none of the Service's."""
+    namespace = str(meta(service).get("namespace", ""))
+    selector = spec(service).get("selector") or {}
+    return [pair(namespace, *min(selector.items()))] if selector else ()
+
+
+_MORE_INDEXES: Final[dict[Resource, dict[str, Indexer]]] = {
+    PODS: {"labels": _by_labels},
+    SERVICES: {"selector": _by_selector},
+}
 
 
 @dataclass(slots=True)
@@ -46,11 +76,15 @@ class Informers:
         self._group: asyncio.TaskGroup | None = None
 
     def store(self, resource: Resource) -> Store:
-        """The store of ``resource``, with indexes ``controller`` (uid), ``orphans`` (namespace)."""
+        """The store of ``resource``, with indexes ``controller`` (uid), ``orphans`` (namespace).
+
+        Pods also by ``labels`` and Services by ``selector``, both asked with a ``pair``.
+        """
         if resource not in self._informers:
-            indexers: dict[str, Callable[[Obj], Iterable[str]]] = {
+            indexers: dict[str, Indexer] = {
                 "controller": _by_controller,
                 "orphans": _orphans,
+                **_MORE_INDEXES.get(resource, {}),
             }
             store = Store(resource, indexers, trim=drop_managed_fields)
             reflector = Reflector(
