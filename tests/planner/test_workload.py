@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rollouts.kube.patches import apply_merge
+from rollouts.planner import handover
 from rollouts.planner.handover import REST_SECONDS
 from rollouts.planner.plan import ScaleWorkload
 from tests.planner.model import Model, rollout
@@ -380,6 +381,36 @@ def test_an_active_service_is_switched_only_to_what_replaces_the_deployments_pod
     assert (model.selects("live"), model.left) == ("", 5)
     model.settle()
     assert (model.selects("live"), model.left) == (model.hash_of(1), 0)
+
+
+def test_a_service_is_not_narrowed_to_fewer_pods_than_the_deployment_gives_it():
+    strategy = {"canary": {"stableService": "live"}}
+    model = Migration("onsuccess", "Deployment", "live", strategy=strategy)
+    owner = {"argo-rollouts.argoproj.io/managed-by-rollouts": "app"}
+    service = model.world.services["live"]
+    managed = {**service, "metadata": {**service["metadata"], "annotations": owner}}
+    model.world = replace(model.world, services={"live": managed})
+    model.reconcile()
+    model.pods_follow(limit=1)
+    model.reconcile()
+    assert model.selects("live") == ""
+    assert "SwitchWaitsForCapacity" in model.codes()
+    model.settle()
+    assert model.selects("live") == model.hash_of(1)
+
+
+@pytest.mark.parametrize(("available", "wanted", "left"), [(0, 4, 5), (2, 2, 5), (2, 3, 3)])
+def test_whatever_the_rules_say_safety_keeps_the_pods_that_are_needed(
+    monkeypatch, available, wanted, left
+):
+    monkeypatch.setattr(handover, "_wanted", lambda *_: wanted)
+    model = Migration("onsuccess")
+    model.reconcile()
+    if available:
+        model.pods_follow(limit=available)
+        model.reconcile()
+    assert model.left == left
+    assert "WorkloadKeepsPods" in model.codes()
 
 
 @given(
