@@ -3,7 +3,6 @@
 Owns the command and finding the revision among the ReplicaSets a Rollout owns.
 """
 
-import copy
 from typing import TYPE_CHECKING
 
 import click
@@ -35,6 +34,7 @@ async def roll_back(client: Client, name: str, revision: int) -> None:
     from rollouts.cli.tree import owned
     from rollouts.kube.api import PatchType
     from rollouts.kube.resources import REPLICA_SETS, ROLLOUTS
+    from rollouts.planner.template import same_pods
 
     rollout = await client.api.get(ROLLOUTS, name, client.namespace)
     found = await list_all(client.api, REPLICA_SETS, client.namespace, labels.POD_TEMPLATE_HASH)
@@ -43,7 +43,7 @@ async def roll_back(client: Client, name: str, revision: int) -> None:
     current = await client.api.get(resource, target, client.namespace)
     for part in path:
         current = current.get(part) or {}
-    if current == template:
+    if same_pods(current, template):
         click.echo(f"skipped rollback (current template already matches revision {revision})")
         return
     patch = [{"op": "replace", "path": "/" + "/".join(path), "value": template}]
@@ -52,11 +52,11 @@ async def roll_back(client: Client, name: str, revision: int) -> None:
 
 
 def template_of(name: str, replica_sets: "list[Obj]", revision: int) -> "Obj":
-    """The pod template of a revision, without the hash label.
+    """The pod template of a revision as it was written: nothing the controller put there.
 
     Raises FailedError where there is no such revision.
     """
-    from rollouts.api import labels
+    from rollouts.api.injected import without_injections
     from rollouts.cli.tree import revision_of
 
     known = {number: rs for rs in replica_sets if (number := revision_of(rs))}
@@ -66,6 +66,4 @@ def template_of(name: str, replica_sets: "list[Obj]", revision: int) -> "Obj":
         revision = sorted(known)[-2]
     if revision not in known:
         raise FailedError(f"unable to find specified revision {revision} in history")
-    template: Obj = copy.deepcopy(known[revision]["spec"]["template"])
-    template.get("metadata", {}).get("labels", {}).pop(labels.POD_TEMPLATE_HASH, None)
-    return template
+    return without_injections(known[revision])

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from rollouts.api import labels
+from rollouts.cli.undo import template_of
 from rollouts.kube.resources import (
     ANALYSIS_RUNS,
     DEPLOYMENTS,
@@ -13,6 +14,7 @@ from rollouts.kube.resources import (
     REPLICA_SETS,
     ROLLOUTS,
 )
+from rollouts.sandbox.options import Options
 from tests.cli.cluster import World, template
 
 
@@ -265,3 +267,71 @@ def test_undo_without_history(world, capsys):
     world.rollout()
     assert world.run("undo", "shop") == 1
     assert capsys.readouterr().err == 'Error: no revision found for rollout "shop"\n'
+
+
+def test_undo_brings_back_what_the_user_wrote_and_nothing_the_controller_added(world):
+    shop = world.rollout()
+    own = {
+        "labelSelector": {"matchLabels": {"app": "noisy"}},
+        "topologyKey": "kubernetes.io/hostname",
+    }
+    injected = {
+        "labelSelector": {
+            "matchExpressions": [
+                {"key": labels.POD_TEMPLATE_HASH, "operator": "In", "values": ["zzz"]}
+            ]
+        },
+        "topologyKey": "kubernetes.io/hostname",
+    }
+    rules = {
+        "requiredDuringSchedulingIgnoredDuringExecution": [own, injected],
+        "preferredDuringSchedulingIgnoredDuringExecution": [
+            {"weight": 1, "podAffinityTerm": injected}
+        ],
+    }
+    role = {labels.REVISION: "1", labels.EPHEMERAL_METADATA: '{"labels":{"role":"stable"}}'}
+    old = world.replica_set(shop, "aaa", "shop:1", 0, **role)
+    pods = old["spec"]["template"]
+    pods["metadata"]["labels"]["role"] = "stable"
+    pods["spec"]["affinity"] = {"podAntiAffinity": rules}
+    written = template_of("shop", [old], 1)
+    assert written["metadata"]["labels"] == {"app": "shop"}
+    assert written["spec"]["affinity"] == {
+        "podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [own]}
+    }
+    del rules["requiredDuringSchedulingIgnoredDuringExecution"]
+    assert "affinity" not in template_of("shop", [old], 1)["spec"]
+    assert pods["metadata"]["labels"]["role"] == "stable"
+
+
+def test_undo_to_what_runs_already_changes_nothing(history, capsys):
+    before = history.get(ROLLOUTS, "shop")
+    assert history.run("undo", "shop", "--to-revision=3") == 0
+    assert capsys.readouterr().out == (
+        "skipped rollback (current template already matches revision 3)\n"
+    )
+    assert history.get(ROLLOUTS, "shop") == before
+
+
+def test_undo_of_a_referenced_deployment(history, capsys):
+    history.put(
+        DEPLOYMENTS,
+        {
+            "metadata": {"name": "web"},
+            "spec": {
+                "selector": {"matchLabels": {"app": "shop"}},
+                "template": template("shop", "shop:2"),
+            },
+        },
+    )
+    ref = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}
+    shop = history.get(ROLLOUTS, "shop")
+    del shop["spec"]["template"]
+    shop["spec"]["workloadRef"] = ref
+    info = history.cluster.server.info(ROLLOUTS.group, ROLLOUTS.version, ROLLOUTS.plural)
+    history.cluster.server.update(info, "default", "shop", shop, Options())
+    assert history.run("undo", "shop") == 0
+    pods = history.get(DEPLOYMENTS, "web")["spec"]["template"]
+    assert pods["spec"]["containers"][0]["image"] == "shop:1"
+    assert labels.POD_TEMPLATE_HASH not in pods["metadata"]["labels"]
+    assert "template" not in history.get(ROLLOUTS, "shop")["spec"]
