@@ -1,9 +1,9 @@
 """How long an update takes: ``status.duration``.
 
 Owns when an update starts, ends and how it ended, and the time it waited for people (Argo Rollouts'
-behaviour). Refuses to give a record to what was already going on when we first saw it: an update
-without a start stays without one, so a Rollout at rest is never written to. Pure; called once at
-the end of every pass.
+behaviour). Refuses to be the only reason for a write, and to give a record to what was going on
+already when we first saw it: a Rollout that is taken over at rest stays as it is. Pure; called once
+at the end of every pass.
 """
 
 from rollouts.api.reasons import CompletionStatus, PauseReason
@@ -19,7 +19,7 @@ def update(draft: Draft) -> None:
     Nothing is recorded while the spec is invalid.
     """
     record = draft.previous.duration
-    if draft.invalid:
+    if draft.invalid or draft.status == draft.previous:
         return
     if _changed(draft):
         record = _on_change(draft, record)

@@ -27,10 +27,10 @@ def finish(draft: Draft) -> None:
     _count(draft)
     _abort_if_late(draft)
     progress.update(draft)
-    duration.update(draft)
     word, message = phase(draft.spec, draft.status)
     generation = str(draft.rollout.metadata.generation)
     draft.set(phase=str(word), message=message, observed_generation=generation)
+    duration.update(draft)
     takeover.adopt_step_hash(draft)
 
 

@@ -273,3 +273,19 @@ def test_of_two_revisions_with_the_same_template_the_current_one_stays():
         model.world, replica_sets=(ReplicaSet.of(twin), *model.world.replica_sets)
     )
     assert plan(model.world).writes == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "record"),
+    [
+        ("canary-healthy", {"rolloutStartedAt": "2026-02-01T08:00:00Z"}),
+        ("canary-paused", {"manualPauseStartedAt": None}),
+        ("canary-timed-pause", {"manualPauseStartedAt": "2026-03-02T08:40:00Z"}),
+        ("canary-aborted", {"finishedAt": None, "completionStatus": None}),
+    ],
+    ids=["healthy", "paused", "in a timed pause", "aborted"],
+)
+def test_a_record_of_times_that_we_would_have_kept_otherwise_waits_for_a_change(name, record):
+    model = Taken(name)
+    model.change({"status": {"duration": record}})
+    assert plan(model.world).writes == ()
