@@ -41,7 +41,8 @@ def run_pass(draft: Draft, canary: CanaryStrategy) -> None:
         weights.reconcile(draft, canary)
     else:
         _point_services(draft, canary)
-    if not runs.reconcile_canary(draft, canary) and not _resize(draft, canary):
+    stopped = runs.reconcile_canary(draft, canary)
+    if stopped or not _resize(draft, canary):
         step = steps.current(draft, canary)
         if step is not None and not draft.status.abort:
             steps.begin_pause(draft, step)
@@ -121,7 +122,7 @@ def _point_services(draft: Draft, canary: CanaryStrategy) -> None:
     target: ReplicaSet | None = draft.new
     selected = services.selected_hash(draft.world.services.get(canary.canary_service))
     overtaken = any(rs.hash == selected for rs in draft.others) and not draft.new.available
-    if draft.status.abort or overtaken:
+    if draft.status.abort or overtaken or desired_counts(draft, canary)[0] == 0:
         target = draft.stable
     services.ensure(draft, canary.canary_service, target)
 
@@ -182,7 +183,8 @@ def _move_on(draft: Draft, canary: CanaryStrategy) -> None:
     """Promote, fall back to the first step, or go on to the next one."""
     status = draft.status
     end = len(canary.steps) if canary.steps else None
-    if status.promote_full or promotion.within_rollback_window(draft):
+    back = promotion.within_rollback_window(draft) and not status.abort
+    if status.promote_full or back:
         draft.set(
             pause_conditions=(),
             controller_pause=False,

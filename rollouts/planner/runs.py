@@ -17,6 +17,7 @@ from rollouts.api.bluegreen import BlueGreenStrategy
 from rollouts.api.canary import CanaryStrategy
 from rollouts.api.reasons import PauseReason, RunType
 from rollouts.api.status import AnalysisRunStatus
+from rollouts.api.steps import StepKind
 from rollouts.kube.resources import ANALYSIS_RUNS
 from rollouts.planner import promotion, runspec, steps
 from rollouts.planner.draft import Draft
@@ -96,6 +97,7 @@ def reconcile_canary(draft: Draft, canary: CanaryStrategy) -> bool:
     else:
         _put(draft, RunType.BACKGROUND, None)
     if step is not None and step.analysis is not None:
+        _forget_other_step(draft, at)
         if entry(draft, RunType.STEP) or not draft.status.pause_conditions:
             slots.append(_Slot(RunType.STEP, step.analysis))
     else:
@@ -103,6 +105,14 @@ def reconcile_canary(draft: Draft, canary: CanaryStrategy) -> bool:
     stopped = [_keep(draft, slot, at) for slot in slots]
     _tidy(draft)
     return any(stopped)
+
+
+def _forget_other_step(draft: Draft, step: int | None) -> None:
+    """A person who skips a step leaves its run behind: it must not answer for the next one."""
+    named = entry(draft, RunType.STEP)
+    run = find(draft, named)
+    if run is not None and run.labels.get(keys.STEP_INDEX, str(step)) != str(step):
+        _put(draft, RunType.STEP, None)
 
 
 def reconcile_blue_green(
@@ -146,7 +156,7 @@ def _keep(draft: Draft, slot: _Slot, step: int | None) -> bool:
     named = entry(draft, slot.kind)
     if named is None or _resumed_after_inconclusive(draft, named):
         if named is not None:
-            draft.set(controller_pause=bool(draft.status.pause_conditions))
+            draft.set(controller_pause=_at_pause_step(draft))  # which was resumed as well
         name = _free_name(draft, runspec.base_name(draft) + slot.suffix(step))
         _put(draft, slot.kind, AnalysisRunStatus(name=name))
         return False
@@ -176,6 +186,12 @@ def _resumed_after_inconclusive(draft: Draft, named: AnalysisRunStatus) -> bool:
     return (
         named.status == "Inconclusive" and status.controller_pause and not status.pause_conditions
     )
+
+
+def _at_pause_step(draft: Draft) -> bool:
+    canary = draft.spec.canary
+    step = steps.current(draft, canary) if canary is not None else None
+    return step is not None and step.kind is StepKind.PAUSE
 
 
 def _judge(draft: Draft, kind: RunType, run: Run) -> bool:

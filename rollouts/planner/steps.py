@@ -68,15 +68,12 @@ def end_pause(draft: Draft, step: CanaryStep) -> bool:
     return True
 
 
-def begin_pause(draft: Draft, step: CanaryStep) -> bool:
-    """Pause for ``step`` unless that pause already ended; True while it lasts."""
+def begin_pause(draft: Draft, step: CanaryStep) -> None:
+    """Pause for ``step`` unless that pause has begun, or a person has ended it."""
     if draft.status.promote_full or draft.spec.paused or step.kind is not StepKind.PAUSE:
-        return False
-    if draft.paused_for(PauseReason.CANARY_STEP) is None:
-        if draft.status.controller_pause and not draft.status.pause_conditions:
-            return False
+        return
+    if not draft.status.unpausing:
         draft.pause(PauseReason.CANARY_STEP)
-    return not end_pause(draft, step)
 
 
 def advance(draft: Draft, canary: CanaryStrategy) -> None:

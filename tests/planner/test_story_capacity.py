@@ -66,6 +66,20 @@ def test_a_canary_service_of_an_overtaken_revision_goes_back_to_stable_before_it
     assert walk.sizes == {1: 1, 3: 1}
 
 
+def test_a_step_back_to_nothing_moves_the_canary_service_to_stable_before_the_canary_goes():
+    steps = [{"setWeight": 50}, {"pause": {}}, {"setWeight": 0}, {"pause": {}}]
+    walk = Walk({"canary": {"steps": steps, **SERVICES}}, replicas=2)
+    walk.settle()
+    walk.user_image(2)
+    walk.settle()
+    assert walk.selects("canary") == walk.hash_of(2)
+    walk.user_promote()
+    walk.settle()
+    assert walk.sizes == {1: 2}
+    assert walk.selects("canary") == walk.hash_of(1)
+    assert walk.status["currentStepIndex"] == 3
+
+
 def test_a_fast_way_back_with_a_small_preview_never_makes_the_active_revision_smaller():
     strategy = {"activeService": "active", "previewReplicaCount": 1}
     walk = Walk({"blueGreen": strategy}, replicas=3)

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from rollouts.api.intstr import resolve_budgets
 from rollouts.api.reasons import Phase
+from rollouts.api.status import RolloutStatus
 from rollouts.planner.plan import Plan, Scale, Switch, Verb, Write
 from rollouts.planner.planner import plan
 from rollouts.planner.project import project
@@ -69,7 +70,11 @@ class Walk(Model):
             self.change({"spec": {"paused": False}})
         steps = self.steps
         at = self.status.get("currentStepIndex") or 0
-        if self.status.get("pauseConditions"):
+        run = (self.status.get("canary") or {}).get("currentStepAnalysisRunStatus") or {}
+        if run.get("status") == "Inconclusive" and self.status.get("pauseConditions"):
+            resumed = {"pauseConditions": None, "controllerPause": False}
+            self.change({"status": {**resumed, "currentStepIndex": at + 1}})
+        elif self.status.get("pauseConditions"):
             self.change({"status": {"pauseConditions": None}})
         elif steps:
             self.change({"status": {"currentStepIndex": min(at + 1, len(steps))}})
@@ -249,12 +254,20 @@ class Walk(Model):
         assert status.observed_generation == str(self.world.rollout.metadata.generation)
         self._verdict_counts(before)
         self._times_agree(made)
+        self._run_belongs_to_its_step(status)
         for run in self.world.runs:
             refs = run.raw["metadata"]["ownerReferences"]
             assert [ref["uid"] for ref in refs] == ["uid-app"], "S12: a child without its owner"
         for rs in self.world.replica_sets:
             assert rs.name == f"app-{rs.hash}", "S12"
             assert rs.raw["metadata"]["ownerReferences"][0]["uid"] == "uid-app", "S12"
+
+    def _run_belongs_to_its_step(self, status: RolloutStatus) -> None:
+        """S7: no step is judged by the run of another one."""
+        named = status.canary.current_step_analysis_run_status
+        run = next((r for r in self.world.runs if named and r.name == named.name), None)
+        if run is not None:
+            assert run.labels["step-index"] == str(status.current_step_index), "S7: another's run"
 
     def _verdict_counts(self, before: World) -> None:
         """S7: a bad verdict that counts stops the release until a person has acted."""
