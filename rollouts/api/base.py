@@ -5,10 +5,12 @@ are tuples and instants are seconds since the epoch, so that decisions compare a
 them. Refuses to know any particular kind. Used by the other modules of this package.
 """
 
+import math
 from functools import cache
 from typing import Annotated, Any, TypeAlias
 
 from pydantic import (
+    AfterValidator,
     ConfigDict,
     Field,
     PlainSerializer,
@@ -70,6 +72,10 @@ def _instant(value: Any) -> float:
     return epoch
 
 
+def _round_up(value: float) -> float:
+    return float(math.ceil(value))
+
+
 Str: TypeAlias = StrictStr
 Bool: TypeAlias = StrictBool
 Int32: TypeAlias = Annotated[
@@ -95,4 +101,6 @@ Instant: TypeAlias = Annotated[
     WithJsonSchema({"type": "string", "format": "date-time"}),
 ]
 """RFC 3339 on the wire, seconds since the epoch here; whole seconds when written."""
+WholeInstant: TypeAlias = Annotated[Instant, AfterValidator(_round_up)]
+"""The same, rounded up: for what is written back and compared."""
 StrMap: TypeAlias = dict[StrictStr, StrictStr]

@@ -73,6 +73,7 @@ class EventReason(StrEnum):
     SCALING = "ScalingReplicaSet"
     SCALING_WORKLOAD = "ScalingWorkload"
     SWITCH_SERVICE = "SwitchService"
+    EVICTION_REFUSED = "PodEvictionRefused"
     STEP_COMPLETED = "RolloutStepCompleted"
     SKIP_STEPS = "SkipSteps"
     WEIGHT_UPDATED = "TrafficWeightUpdated"

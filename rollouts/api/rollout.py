@@ -11,7 +11,7 @@ from typing import Self
 from pydantic import Field
 
 from analysis.decode import Problem, decode
-from rollouts.api.base import ApiModel, Bool, FreeObject, Instant, Int32, Obj, Str
+from rollouts.api.base import ApiModel, Bool, FreeObject, Int32, Obj, Str, WholeInstant
 from rollouts.api.bluegreen import BlueGreenStrategy
 from rollouts.api.canary import CanaryStrategy
 from rollouts.api.meta import LabelSelector, Metadata
@@ -93,7 +93,7 @@ class RolloutSpec(ApiModel):
     progress_deadline_abort: Bool = Field(
         default=False, description="Abort when the progress deadline has passed."
     )
-    restart_at: Instant | None = Field(
+    restart_at: WholeInstant | None = Field(
         default=None, description="Replace all pods created before this time."
     )
     rollback_window: RollbackWindow | None = Field(

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Final
 
 from rollouts.api.reasons import EventReason
+from rollouts.controllers.podwrites import PodWrites
 from rollouts.kube.api import KubeApi, Obj
 from rollouts.kube.errors import AlreadyExists, ApiError, Conflict, Forbidden, Invalid, NotFound
 from rollouts.kube.queue import Key
@@ -40,18 +41,26 @@ class Executor:
 
         A plan that begins with the Rollout itself is refused by the server when it was made from
         an older one; any other is compared with the live Rollout first, since a precondition on a
-        Service or a ReplicaSet says nothing about what was decided from.
+        Service or a ReplicaSet says nothing about what was decided from. A stretch of optional
+        writes is carried out together.
         """
         if plan.writes and plan.writes[0].resource != ROLLOUTS:
             await self._confirm_decided_from(world)
         versions: dict[tuple[str, str], tuple[str, str]] = {}
-        for action in plan.actions:
+        pods = PodWrites(self._api, self._log, self._record, world)
+        asked: list[Write] = []
+        for action in (*plan.actions, None):
+            if isinstance(action, Write) and action.optional:
+                asked.append(action)
+                continue
+            await pods.send(asked)
+            asked = []
             if isinstance(action, Event):
                 self._record(world.rollout.raw, action.type, action.reason, action.message)
             elif isinstance(action, Timing):
                 if self._timed is not None:
                     self._timed(action)
-            else:
+            elif action is not None:
                 try:
                     await self._write(world, action, versions)
                 except (Forbidden, Invalid) as error:

@@ -44,6 +44,7 @@ def by_orphanage(obj: Obj) -> Iterator[str]:
 
 
 RUN_INDEXES = {BY_OWNER: by_owner, BY_PREFIX: by_name_prefix}
+POD_INDEXES = {BY_OWNER: by_owner}
 SET_INDEXES = {BY_OWNER: by_owner, ORPHANS: by_orphanage}
 
 
@@ -54,6 +55,7 @@ class Caches:
     rollouts: Store
     replica_sets: Store
     services: Store
+    pods: Store
     runs: Store
     templates: Store
     cluster_templates: Store | None
@@ -130,13 +132,19 @@ class Gatherer:
         rollout = self.caches.reader.read(raw)
         uid, namespace = rollout.metadata.uid, key.namespace
         clusters = self.caches.cluster_templates
+        sets = self.caches.replica_sets.by_index(BY_OWNER, uid)
         named = self.caches.runs.by_index(BY_PREFIX, f"{namespace}/{key.name}")
         return world_of(
             rollout,
             now=now,
-            replica_sets=self.caches.replica_sets.by_index(BY_OWNER, uid),
+            replica_sets=sets,
             runs=named,
             workload=self._workload(raw),
+            pods=[
+                pod
+                for rs in sets
+                for pod in self.caches.pods.by_index(BY_OWNER, rs["metadata"]["uid"])
+            ],
             orphans=self.caches.replica_sets.by_index(ORPHANS, namespace),
             service=lambda name: self.caches.services.get(namespace, name),
             template=lambda name: self.caches.templates.get(namespace, name),

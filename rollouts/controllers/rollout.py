@@ -12,7 +12,14 @@ from rollouts.controllers.execute import Executor
 from rollouts.controllers.gather import Gatherer
 from rollouts.controllers.metrics import Metrics
 from rollouts.kube.queue import Key
-from rollouts.kube.resources import ANALYSIS_RUNS, DEPLOYMENTS, REPLICA_SETS, ROLLOUTS, SERVICES
+from rollouts.kube.resources import (
+    ANALYSIS_RUNS,
+    DEPLOYMENTS,
+    PODS,
+    REPLICA_SETS,
+    ROLLOUTS,
+    SERVICES,
+)
 from rollouts.kube.writes import WriteLog
 from rollouts.planner.plan import Plan
 from rollouts.planner.planner import is_managed, plan
@@ -70,6 +77,7 @@ class RolloutReconciler:
             ROLLOUTS: caches.rollouts,
             REPLICA_SETS: caches.replica_sets,
             SERVICES: caches.services,
+            PODS: caches.pods,
             ANALYSIS_RUNS: caches.runs,
             DEPLOYMENTS: caches.workloads[DEPLOYMENTS],
         }

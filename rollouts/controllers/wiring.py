@@ -18,7 +18,7 @@ from rollouts.api.references import analyses, services
 from rollouts.api.rollout import Rollout
 from rollouts.controllers.analysis_run import AnalysisRunReconciler
 from rollouts.controllers.execute import Executor
-from rollouts.controllers.gather import RUN_INDEXES, SET_INDEXES, Caches, Gatherer
+from rollouts.controllers.gather import POD_INDEXES, RUN_INDEXES, SET_INDEXES, Caches, Gatherer
 from rollouts.controllers.job_runner import KubeJobRunner
 from rollouts.controllers.manager import (
     Controller,
@@ -29,6 +29,7 @@ from rollouts.controllers.manager import (
     owner_key,
 )
 from rollouts.controllers.metrics import Metrics
+from rollouts.controllers.podwatch import rollouts_of_pods
 from rollouts.controllers.reading import RolloutReader
 from rollouts.controllers.rollout import RolloutReconciler
 from rollouts.controllers.service import ServiceReconciler
@@ -44,11 +45,12 @@ from rollouts.kube.resources import (
     ANALYSIS_RUNS,
     ANALYSIS_TEMPLATES,
     CLUSTER_ANALYSIS_TEMPLATES,
+    PODS,
     REPLICA_SETS,
     ROLLOUTS,
     SERVICES,
 )
-from rollouts.kube.store import Change, Store
+from rollouts.kube.store import Change, Store, trim_pod
 from rollouts.kube.writes import WriteLog
 from rollouts.planner.workload import KINDS, reference
 from rollouts.runtime.clock import Clock
@@ -189,6 +191,7 @@ def _caches(settings: Settings) -> Caches:
         rollouts=Store(ROLLOUTS, references),
         replica_sets=Store(REPLICA_SETS, SET_INDEXES),
         services=Store(SERVICES),
+        pods=Store(PODS, POD_INDEXES, trim_pod),
         runs=Store(ANALYSIS_RUNS, RUN_INDEXES),
         templates=Store(ANALYSIS_TEMPLATES),
         cluster_templates=None if settings.namespaced else Store(CLUSTER_ANALYSIS_TEMPLATES),
@@ -252,6 +255,7 @@ def _sources(caches: Caches) -> list[tuple[Store, KeyMapper]]:
         (caches.replica_sets, by_owner),
         (caches.runs, by_owner),
         (caches.services, users(_SERVICE)),
+        (caches.pods, rollouts_of_pods(caches)),
         (caches.templates, users(_TEMPLATE)),
     ]
     if caches.cluster_templates is not None:
@@ -272,6 +276,7 @@ def _reflectors(
         (caches.templates, mine),
         (caches.replica_sets, keys.POD_TEMPLATE_HASH),
         (caches.services, ""),
+        (caches.pods, keys.POD_TEMPLATE_HASH),
     ]
     if settings.only_analysis:
         restricted = [(caches.runs, mine)]

@@ -57,9 +57,18 @@ def trim(obj: Obj) -> Obj:
 
 
 def trim_pod(pod: Obj) -> Obj:
-    """A pod reduced to what explains a rollout: identity, images, node, phase, conditions."""
+    """A pod reduced to what explains a rollout: identity, images, node, phase, conditions.
+
+    Of its containers' states only what they wait for is kept.
+    """
     pod = trim(pod)
-    spec, status = pod.get("spec") or {}, pod.get("status") or {}
+    spec, status = pod.get("spec") or {}, dict(pod.get("status") or {})
+    if "containerStatuses" in status:
+        status["containerStatuses"] = [
+            {"name": one.get("name", ""), "state": {"waiting": waiting}}
+            for one in status["containerStatuses"] or ()
+            if (waiting := (one.get("state") or {}).get("waiting"))
+        ]
     containers = [
         {"name": c.get("name", ""), "image": c.get("image", "")}
         for c in spec.get("containers") or ()

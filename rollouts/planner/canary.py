@@ -25,6 +25,7 @@ from rollouts.planner import (
     weights,
 )
 from rollouts.planner.draft import Draft
+from rollouts.planner.pods import serving
 from rollouts.planner.replicas import Budget, Size, next_counts, split
 from rollouts.planner.world import ReplicaSet
 
@@ -140,8 +141,8 @@ def _resize(draft: Draft, canary: CanaryStrategy) -> bool:
     to_new, to_stable = next_counts(
         budget,
         desired_counts(draft, canary),
-        _size(new),
-        _size(stable) if stable else None,
+        _size(draft, new),
+        _size(draft, stable) if stable else None,
         sum(rs.spec for rs in draft.others),
     )
     moved = stable is not None and draft.scale(stable, max(to_stable, _kept(draft, stable, budget)))
@@ -155,8 +156,8 @@ def _kept(draft: Draft, rs: ReplicaSet, budget: Budget) -> int:
     return 1 if reached and draft.replicas and budget.ceiling > 1 else 0
 
 
-def _size(rs: ReplicaSet) -> Size:
-    return Size(rs.spec, rs.available)
+def _size(draft: Draft, rs: ReplicaSet) -> Size:
+    return Size(rs.spec, serving(draft.world, rs))
 
 
 def _drain_others(draft: Draft, budget: Budget) -> bool:
@@ -168,7 +169,8 @@ def _drain_others(draft: Draft, budget: Budget) -> bool:
     if unhealthy:
         return True
     # Pods already given up still count as available until they are gone.
-    spare = sum(min(rs.spec, rs.available) for rs in draft.all_sets) - budget.floor
+    serve = sum(min(rs.spec, serving(draft.world, rs)) for rs in draft.all_sets)
+    spare = serve - budget.floor
     moved = False
     for rs in sorted(active, key=lambda r: (-r.revision, r.created)):
         if spare <= 0:

@@ -15,11 +15,15 @@ Obj: TypeAlias = dict[str, Any]
 
 
 class Verb(StrEnum):
-    """How a Write changes the world; every patch is a JSON merge patch."""
+    """How a Write changes the world; every patch is a JSON merge patch.
+
+    An eviction asks for a pod's deletion, which disruption budgets may forbid.
+    """
 
     CREATE = "create"
     PATCH = "patch"
     DELETE = "delete"
+    EVICT = "evict"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +72,8 @@ class Write:
     the server when the object has moved on. Empty means unconditional.
     ``effect``: what it does to capacity or traffic, where it does. ``owner_must_exist``: to be sent
     only after the server has said that the Rollout is still there. ``namespace``: the object's, if
-    not the Rollout's.
+    not the Rollout's. ``optional``: the plan goes on when the server refuses it. ``instead``: sent
+    only in the place of an optional one that was refused.
     """
 
     verb: Verb
@@ -81,6 +86,8 @@ class Write:
     effect: Scale | Switch | Shift | ScaleWorkload | None = None
     owner_must_exist: bool = False
     namespace: str = ""
+    optional: bool = False
+    instead: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,17 @@ from rollouts.api import labels as keys
 from rollouts.api.status import RolloutStatus
 from rollouts.kube.patches import apply_merge
 from rollouts.kube.resources import ROLLOUTS
-from rollouts.planner import bluegreen, canary, handover, malformed, revision, safety, why, workload
+from rollouts.planner import (
+    bluegreen,
+    canary,
+    handover,
+    malformed,
+    restart,
+    revision,
+    safety,
+    why,
+    workload,
+)
 from rollouts.planner import status as statuses
 from rollouts.planner.adoption import adopt
 from rollouts.planner.check import check
@@ -98,6 +108,7 @@ def _one_pass(world: World) -> _Pass:
     elif spec.blue_green is not None:
         bluegreen.run_pass(draft, spec.blue_green)
     safety.restrain(draft)
+    restart.run(draft)
     statuses.finish(draft)
     patch = statuses.write(world.rollout, draft.status)
     if patch is None and not draft.writes:

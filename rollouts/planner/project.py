@@ -11,7 +11,14 @@ from typing import Any
 
 from analysis.times import format_time
 from rollouts.kube.patches import apply_merge
-from rollouts.kube.resources import ANALYSIS_RUNS, DEPLOYMENTS, REPLICA_SETS, ROLLOUTS, SERVICES
+from rollouts.kube.resources import (
+    ANALYSIS_RUNS,
+    DEPLOYMENTS,
+    PODS,
+    REPLICA_SETS,
+    ROLLOUTS,
+    SERVICES,
+)
 from rollouts.planner.plan import Obj, Verb, Write
 from rollouts.planner.world import ReplicaSet, Run, World
 from rollouts.traffic.router import Ref
@@ -45,6 +52,8 @@ def _after(world: World, write: Write) -> World:
         return replace(world, runs=tuple(Run.of(raw, uid) for raw in runs.values()))
     if write.resource == SERVICES:
         return replace(world, services=_applied(dict(world.services), write, world.now))
+    if write.resource == PODS:
+        return _after_asking(world, write)
     if write.resource == ROLLOUTS:
         raw = apply_merge(world.rollout.raw, write.body)
         if "spec" in write.body:
@@ -63,6 +72,20 @@ def _after_routing(world: World, write: Write) -> World:
         return world
     changed = apply_merge(world.router_objects[ref], write.body)
     return replace(world, router_objects={**world.router_objects, ref: changed})
+
+
+def _after_asking(world: World, write: Write) -> World:
+    """What concerns single pods may be refused: done for now, and noted as not seen yet."""
+    if write.instead:
+        return world
+    asked = write.body
+    if write.verb is Verb.EVICT:
+        asked = {"metadata": {"deletionTimestamp": format_time(world.now)}}
+    pods = tuple(
+        apply_merge(pod, asked) if pod["metadata"]["name"] == write.name else pod
+        for pod in world.pods
+    )
+    return replace(world, pods=pods, unconfirmed=world.unconfirmed | {write.uid})
 
 
 def _applied(objects: dict[str, Obj], write: Write, now: float) -> dict[str, Obj]:

@@ -21,6 +21,7 @@ from rollouts.planner.capacity import hold_back
 from rollouts.planner.draft import Draft
 from rollouts.planner.handover import carried, needed
 from rollouts.planner.plan import Scale, ScaleWorkload, Shift, Switch, Verb, Write
+from rollouts.planner.pods import serving
 from rollouts.planner.services import selected_hash
 
 
@@ -70,13 +71,15 @@ def production_services(spec: RolloutSpec) -> tuple[str, ...]:
 
 
 def _available(draft: Draft, pod_hash: str) -> int:
-    return sum(rs.available for rs in draft.all_sets if rs.hash == pod_hash)
+    return sum(serving(draft.world, rs) for rs in draft.all_sets if rs.hash == pod_hash)
 
 
 def _available_to_all(draft: Draft) -> int:
     """What a Service reaches that is not pinned: every revision, and the referenced workload."""
     status = (draft.world.workload or {}).get("status") or {}
-    return sum(rs.available for rs in draft.all_sets) + int(status.get("availableReplicas") or 0)
+    return sum(serving(draft.world, rs) for rs in draft.all_sets) + int(
+        status.get("availableReplicas") or 0
+    )
 
 
 def _replaced(draft: Draft, name: str, scale: ScaleWorkload) -> bool:

@@ -16,7 +16,7 @@ from rollouts.api.conditions import get
 from rollouts.api.reasons import ConditionType, PauseReason, Reason, RunType
 from rollouts.planner import bluegreen as bluegreens
 from rollouts.planner import canary as canaries
-from rollouts.planner import handover, progress, runs, steps
+from rollouts.planner import handover, progress, restart, runs, steps
 from rollouts.planner.draft import Draft
 from rollouts.planner.plan import Blocker, Obj
 from rollouts.planner.world import ReplicaSet, World
@@ -285,6 +285,7 @@ RULES: Final[tuple[Rule, ...]] = (
     _runs,
     _pods,
     _delays,
+    restart.blockers,
     _unsettled,
     handover.blockers,
 )

@@ -149,8 +149,9 @@ class World:
     ``templates`` and ``cluster_templates``: by name, only what the Rollout refers to and only what
     exists. ``runs``: AnalysisRuns the Rollout owns, and namesakes it must not collide with.
     ``orphans``: ReplicaSets of the namespace without a controlling owner. ``pods``: pods of the
-    ReplicaSets, for explanations only. ``router_objects``: what exists of the objects its routers
-    work on.
+    ReplicaSets. ``unconfirmed``: uids of pods of which this plan has asked something that may be
+    refused; ``pods`` shows them as if it had been granted. ``router_objects``: what exists of the
+    objects its routers work on.
     """
 
     now: float
@@ -164,5 +165,6 @@ class World:
     templates: Mapping[str, Obj] = field(default_factory=dict)
     cluster_templates: Mapping[str, Obj] = field(default_factory=dict)
     pods: tuple[Obj, ...] = ()
+    unconfirmed: frozenset[str] = frozenset()
     instance_id: str = ""
     router_objects: Objects = field(default_factory=dict)

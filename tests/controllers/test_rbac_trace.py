@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from analysis.times import format_time
 from rollouts.controllers.settings import Settings
 from rollouts.controllers.wiring import controller_set
 from rollouts.kube.api import KubeApi, Obj
@@ -22,6 +23,7 @@ from rollouts.kube.resources import (
     SERVICES,
     Resource,
 )
+from rollouts.runtime.clock import Clock
 from rollouts.sandbox.cluster import Cluster
 from rollouts.simulate.loop import run_virtual, virtual_clock
 from tests.controllers.test_rbac import INDIRECT, NARROW, WIDE, documents
@@ -155,7 +157,7 @@ def service() -> Obj:
     }
 
 
-async def release(enforced: Enforced, cluster: Cluster, namespace: str) -> None:
+async def release(enforced: Enforced, cluster: Cluster, namespace: str, clock: Clock) -> None:
     """Two versions of a canary with analysis, and of a blue-green, from start to clean-up."""
     api = cluster.api
     await api.create(SECRETS, SECRET, namespace)
@@ -174,6 +176,10 @@ async def release(enforced: Enforced, cluster: Cluster, namespace: str) -> None:
         found = await api.get(ROLLOUTS, name, namespace)
         assert found["status"]["phase"] == "Healthy", found["status"]
     assert not (await api.list(JOBS, namespace))["items"]
+    patch = {"spec": {"restartAt": format_time(clock.wall())}}
+    await api.patch(ROLLOUTS, "canary", patch, namespace)
+    await asyncio.sleep(60)
+    assert "restartedAt" in (await api.get(ROLLOUTS, "canary", namespace))["status"]
     await api.delete(ROLLOUTS, "blue", namespace)
     await asyncio.sleep(10)
     assert enforced.refused == []
@@ -197,7 +203,7 @@ def test_releases_run_under_exactly_these_rights(
         settings = Settings(namespace=HOME, namespaced=namespaced)
         managers = controller_set(enforced, clock, rng, settings=settings)  # type: ignore[arg-type]
         tasks = [asyncio.ensure_future(manager.run()) for manager in managers]
-        await release(enforced, cluster, namespace)
+        await release(enforced, cluster, namespace, clock)
         for manager in managers:
             manager.stop()
         await asyncio.gather(*tasks)

@@ -11,7 +11,7 @@ from analysis.times import format_time
 from rollouts.api.labels import POD_TEMPLATE_HASH
 from rollouts.api.rollout import Rollout
 from rollouts.kube.patches import apply_merge
-from rollouts.planner.plan import Event, Plan, Scale, Write
+from rollouts.planner.plan import Event, Plan, Scale, Verb, Write
 from rollouts.planner.planner import plan
 from rollouts.planner.project import project
 from rollouts.planner.world import ReplicaSet, Run, World
@@ -66,6 +66,8 @@ class Model:
         self.writes: list[Write] = []
         self.plan = Plan()
         self.ready = True
+        self.protected: set[str] = set()  # pods no disruption budget lets go
+        self.born = 0
 
     # --- what the controller does
 
@@ -78,31 +80,56 @@ class Model:
         again = plan(self.world)
         assert again.writes == (), "planning after applying must find nothing to do"
         assert again.why, "a plan without writes must say why"
+        self._answer()
         self.plan = replace(self.plan, why=again.why, wake_at=again.wake_at)
         return self.plan
 
     def settle(self) -> None:
         """Reconcile and let pods follow until nothing moves any more."""
         for _ in range(200):
-            before = (len(self.writes), self.counts)
+            before = (len(self.writes), self.counts, self.born)
             self.reconcile()
             self.pods_follow()
-            if (len(self.writes), self.counts) == before:
+            if (len(self.writes), self.counts, self.born) == before:
                 return
         raise AssertionError("does not settle")
 
     # --- what the cluster does
 
-    def pods_follow(self, *, limit: int | None = None) -> None:
-        """Every ReplicaSet gets the pods it asks for; new ones become available if ``ready``."""
+    def _answer(self) -> None:
+        """Evictions are granted, but for protected pods; others may go in their place."""
+        asked = [w for w in self.plan.writes if w.verb is Verb.EVICT]
+        refused = {w.name for w in asked if not w.instead} & self.protected
+        instead = [w.name for w in asked if w.instead and w.name not in self.protected]
+        granted = set(instead[: len(refused)])
+        pods = []
+        for pod in self.world.pods:
+            meta = pod["metadata"]
+            if meta["name"] in refused:
+                meta = {k: v for k, v in meta.items() if k != "deletionTimestamp"}
+            elif meta["name"] in granted:
+                meta = {**meta, "deletionTimestamp": format_time(self.world.now)}
+            pods.append({**pod, "metadata": meta})
+        self.world = replace(self.world, pods=tuple(pods), unconfirmed=frozenset())
+
+    def pods_follow(self, *, limit: int | None = None, of: int = 0) -> None:
+        """Every ReplicaSet gets the pods it asks for; new ones become available if ``ready``.
+
+        ``of``: only that revision's controller gets round to it.
+        """
         sets = []
         for rs in self.world.replica_sets:
+            if of and rs.revision != of:
+                sets.append(rs)
+                continue
             available = min(rs.available, rs.spec)
+            available -= sum(1 for pod in self.pods_of(rs) if _going(pod) and _is_ready(pod))
             if self.ready and limit is None:
                 available = rs.spec
             elif self.ready and limit is not None:
                 available = min(rs.spec, available + limit)
             raw = copy.deepcopy(rs.raw)
+            raw["metadata"].setdefault("uid", f"uid-{rs.name}")
             raw["status"] = {
                 "replicas": rs.spec,
                 "readyReplicas": available,
@@ -110,7 +137,21 @@ class Model:
                 "observedGeneration": raw["metadata"].get("generation", 0),
             }
             sets.append(ReplicaSet.of(raw))
-        self.world = replace(self.world, replica_sets=tuple(sets))
+        pods = tuple(pod for rs in sets for pod in self._replaced(rs))
+        self.world = replace(self.world, replica_sets=tuple(sets), pods=pods)
+
+    def _replaced(self, rs: ReplicaSet) -> list[dict]:
+        """The pods of a ReplicaSet once those asked away are gone and others have come."""
+        if any(rs is other for other in self.world.replica_sets):
+            return self.pods_of(rs)
+        staying = [pod for pod in self.pods_of(rs) if not _going(pod)][: rs.spec]
+        while len(staying) < rs.spec:
+            self.born += 1
+            staying.append(_pod(rs, self.born, self.world.now))
+        return [
+            {**pod, "status": _state(pod, ready=at < rs.available, now=self.world.now)}
+            for at, pod in enumerate(staying)
+        ]
 
     def lose(self, count: int) -> None:
         """That many available pods stop being so, those of the newest revisions first."""
@@ -181,6 +222,10 @@ class Model:
     def sizes(self) -> dict[int, int]:
         return {revision: spec for revision, (spec, _) in self.counts.items()}
 
+    def pods_of(self, rs: ReplicaSet) -> list[dict]:
+        owners = ((pod, pod["metadata"]["ownerReferences"][0]) for pod in self.world.pods)
+        return [pod for pod, owner in owners if owner["name"] == rs.name]
+
     def hash_of(self, revision: int) -> str:
         return next(rs.hash for rs in self.world.replica_sets if rs.revision == revision)
 
@@ -195,6 +240,42 @@ class Model:
 
     def scales(self) -> list[tuple[int, int]]:
         return [(w.effect.old, w.effect.new) for w in self.writes if isinstance(w.effect, Scale)]
+
+
+def _pod(rs: ReplicaSet, number: int, now: float) -> dict:
+    meta = rs.template.get("metadata") or {}
+    return {
+        "metadata": {
+            "name": f"{rs.name}-{number:03}",
+            "namespace": "shop",
+            "uid": f"uid-{number}",
+            "creationTimestamp": format_time(now),
+            "labels": dict(meta.get("labels") or {}),
+            "annotations": dict(meta.get("annotations") or {}),
+            "ownerReferences": [{"name": rs.name, "uid": rs.uid, "controller": True}],
+        },
+    }
+
+
+def _state(pod: dict, *, ready: bool, now: float) -> dict:
+    old = pod.get("status")
+    if old and _is_ready(pod) == ready:
+        return old
+    truth = "True" if ready else "False"
+    return {"conditions": [_ready_condition(truth, now)]}
+
+
+def _ready_condition(truth: str, now: float) -> dict:
+    return {"type": "Ready", "status": truth, "lastTransitionTime": format_time(now)}
+
+
+def _is_ready(pod: dict) -> bool:
+    conditions = (pod.get("status") or {}).get("conditions") or []
+    return any(each["status"] == "True" for each in conditions)
+
+
+def _going(pod: dict) -> bool:
+    return "deletionTimestamp" in pod["metadata"]
 
 
 def at(seconds: float) -> str:
