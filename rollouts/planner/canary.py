@@ -157,7 +157,7 @@ def _kept(draft: Draft, rs: ReplicaSet, budget: Budget) -> int:
 
 
 def _size(draft: Draft, rs: ReplicaSet) -> Size:
-    return Size(rs.spec, serving(draft.world, rs))
+    return Size(rs.spec, min(rs.certain, serving(draft.world, rs)))
 
 
 def _drain_others(draft: Draft, budget: Budget) -> bool:
@@ -169,8 +169,8 @@ def _drain_others(draft: Draft, budget: Budget) -> bool:
     if unhealthy:
         return True
     # Pods already given up still count as available until they are gone.
-    serve = sum(min(rs.spec, serving(draft.world, rs)) for rs in draft.all_sets)
-    spare = serve - budget.floor
+    serve = (min(rs.spec, rs.certain, serving(draft.world, rs)) for rs in draft.all_sets)
+    spare = sum(serve) - budget.floor
     moved = False
     for rs in sorted(active, key=lambda r: (-r.revision, r.created)):
         if spare <= 0:

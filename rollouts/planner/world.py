@@ -91,6 +91,13 @@ class ReplicaSet:
         return seen >= _number(self.raw["metadata"].get("generation"))
 
     @property
+    def certain(self) -> int:
+        """Available pods that will stay. Counts from before the newest spec may be of pods on
+        their way out, so none of them is certain.
+        """
+        return self.available if self.observed else 0
+
+    @property
     def deadline_at(self) -> float | None:
         return parse_time(self.deadline)
 

@@ -42,3 +42,33 @@ def test_no_write_of_a_plan_asks_for_more_pods_than_the_surge_allows():
     for write in plan(world).writes:
         world = project(world, [write])
         assert sum(rs.spec for rs in world.replica_sets) <= 6
+
+
+@pytest.mark.parametrize("seen", [True, False])
+def test_pods_counted_before_the_newest_size_was_seen_spare_no_others(seen):
+    """They may be on their way out: their ReplicaSet was smaller a moment ago."""
+    model = Model(rollout({"canary": {"steps": STEPS, "maxSurge": 1, "maxUnavailable": 1}}))
+    model.settle()
+    model.set_image("app:2")
+    model.settle()
+    model.set_image("app:3")
+    for rs in model.world.replica_sets:
+        rs.raw["metadata"]["generation"] = 7
+        rs.raw["status"]["observedGeneration"] = 7 if seen else 6
+    shrinks = [w for w in plan(model.world).writes if w.effect and w.effect.new < w.effect.old]
+    assert bool(shrinks) == seen
+
+
+@pytest.mark.parametrize("seen", [True, False])
+def test_no_service_goes_to_pods_counted_before_the_newest_size_was_seen(seen):
+    raw = rollout({"blueGreen": {"activeService": "active"}}, replicas=2)
+    model = Model(raw, "active")
+    model.settle()
+    model.set_image("app:2")
+    model.reconcile()
+    model.pods_follow()
+    for rs in model.world.replica_sets:
+        rs.raw["metadata"]["generation"] = 7
+        rs.raw["status"]["observedGeneration"] = 7 if seen else 6
+    model.reconcile()
+    assert (model.selects("active") == model.hash_of(2)) == seen
