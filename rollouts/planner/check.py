@@ -7,7 +7,7 @@ Pure; called at the start of every pass.
 
 from rollouts.api.fielderror import FieldError, invalid_message
 from rollouts.api.references import References, validate_references
-from rollouts.api.rollout import Rollout
+from rollouts.api.rollout import Rollout, RolloutSpec
 from rollouts.api.steps import StepKind
 from rollouts.api.validation import validate
 from rollouts.planner import workload
@@ -15,16 +15,24 @@ from rollouts.planner.world import World
 from rollouts.traffic.registry import routers
 
 
-def check(world: World) -> str | None:
-    """What is wrong, as the message of the InvalidSpec condition; None when nothing is."""
+def check(world: World, sound: RolloutSpec | None = None) -> str | None:
+    """What is wrong, as the message of the InvalidSpec condition; None when nothing is.
+
+    ``sound``: a spec in which an earlier pass has found nothing wrong by itself.
+    """
     rollout = world.rollout
     found = References(
         service=world.services.get,
         template=world.templates.get,
         cluster_template=world.cluster_templates.get,
     )
-    error = (
+    itself = (
         validate(rollout, resolved=workload.is_resolved(world))
+        if rollout.spec is not sound
+        else None
+    )
+    error = (
+        itself
         or workload.problem(world)
         or _beyond_us(rollout)
         or validate_references(rollout, found)

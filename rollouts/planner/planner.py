@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from rollouts.api import labels as keys
+from rollouts.api.rollout import RolloutSpec
 from rollouts.api.status import RolloutStatus
 from rollouts.kube.patches import apply_merge
 from rollouts.kube.resources import ROLLOUTS
@@ -39,12 +40,16 @@ _INVALID_RETRY_SECONDS: Final = 20.0  # what heals it may be something nobody te
 
 @dataclass(frozen=True, slots=True)
 class _Pass:
-    """What one pass decided; ``writes`` end with the status patch, if there is one."""
+    """What one pass decided; ``writes`` end with the status patch, if there is one.
+
+    ``sound``: the spec, where it has been found valid. ``why`` is left to the pass without writes.
+    """
 
     writes: tuple[Write, ...] = ()
     events: tuple[Event | Timing, ...] = ()
     why: tuple[Blocker, ...] = ()
     wakes: tuple[float, ...] = ()
+    sound: RolloutSpec | None = None
 
 
 def plan(world: World) -> Plan:
@@ -56,11 +61,11 @@ def plan(world: World) -> Plan:
     if world.rollout.metadata.deletion_timestamp is not None:
         return Plan(why=(Blocker("Deleted", "the Rollout is being deleted"),))
     actions: list[Action] = []
-    current = world
+    current, sound = world, None
     canary = world.rollout.spec.canary
     step_count = len(canary.steps) if canary else 0
     for _ in range(_MAX_PASSES + _PASSES_PER_STEP * step_count):
-        decided = _one_pass(current)
+        decided = _one_pass(current, sound)
         if not decided.writes:
             return Plan(
                 actions=_condense(world.rollout.status, actions),
@@ -70,16 +75,16 @@ def plan(world: World) -> Plan:
             )
         actions += decided.writes
         actions += (event for event in decided.events if event not in actions)
-        current = project(current, decided.writes)
+        current, sound = project(current, decided.writes), decided.sound
     meta = world.rollout.metadata
     raise RuntimeError(
         f"planning {meta.namespace}/{meta.name} does not come to rest: {actions[-3:]}"
     )
 
 
-def _one_pass(world: World) -> _Pass:
+def _one_pass(world: World, sound: RolloutSpec | None) -> _Pass:
     world = workload.resolve(world)
-    problem = check(world)
+    problem = check(world, sound)
     if problem is not None:
         status, events = statuses.invalid(world, problem)
         write = statuses.write(world.rollout, status)
@@ -116,12 +121,14 @@ def _one_pass(world: World) -> _Pass:
         safety.restrain(draft)
         handover.note(draft)
         patch = statuses.write(world.rollout, draft.status)
-    why.explain(draft)
+    if patch is None and not draft.writes:
+        why.explain(draft)
     return _Pass(
         (*draft.writes, *((patch,) if patch else ())),
         (*draft.events, *draft.timings),
         tuple(draft.blockers),
         tuple(wake for wake in draft.wakes if wake > world.now),
+        world.rollout.spec,
     )
 
 
