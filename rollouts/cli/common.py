@@ -16,7 +16,7 @@ import click
 from rollouts import __version__
 
 if TYPE_CHECKING:
-    from rollouts.kube.api import KubeApi
+    from rollouts.kube.api import KubeApi, Obj
     from rollouts.runtime.clock import Clock
 
 CONTEXT: Final = {"help_option_names": ["-h", "--help"]}
@@ -43,6 +43,11 @@ class Session:
     program: str
     connect: "Callable[[Session], AbstractAsyncContextManager[Client]] | None" = None
     flags: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def complete_variable(self) -> str:
+        """The environment variable by which a shell's script asks for candidates."""
+        return f"_{self.program.replace(' ', '_').replace('-', '_').upper()}_COMPLETE"
 
     def run(self, work: Callable[[Client], Awaitable[int | None]]) -> int:
         """Connect, do the work, disconnect; the exit code."""
@@ -174,10 +179,11 @@ class ExampleCommand(click.Command):
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         program = ctx.find_root().info_name or ""
-        with formatter.section("Examples"):
-            for example in self._examples:
-                line = example if "{}" in example else f"{{}} {example}"
-                formatter.write_text(line.replace("{}", program))
+        if self._examples:
+            with formatter.section("Examples"):
+                for example in self._examples:
+                    line = example if "{}" in example else f"{{}} {example}"
+                    formatter.write_text(line.replace("{}", program))
         super().format_epilog(ctx, formatter)
 
 
@@ -208,7 +214,7 @@ def _spelled(command: click.Command, arg: str) -> list[str]:
     return [arg]
 
 
-class ConnectGroup(click.Group):
+class ConnectGroup(ExampleCommand, click.Group):
     """A group of such verbs: the flags may stand before the verb."""
 
     command_class = ConnectCommand
@@ -216,7 +222,6 @@ class ConnectGroup(click.Group):
     def __init__(self, *args: Any, hide_flags: bool = False, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._common = add_flags(self, hidden=hide_flags)
-        self.context_settings.update(CONTEXT)
 
     def invoke(self, ctx: click.Context) -> Any:
         _collect(ctx, self._common)
@@ -243,14 +248,17 @@ def add_flags(command: click.Command, *, hidden: bool) -> set[str]:
 
 
 class LazyGroup(click.Group):
-    """``verbs``: name → (``module:attribute``, help); modules are imported on use."""
+    """``verbs``: name → (``module:attribute``, help); modules are imported on use.
+
+    A verb without help is for programs and is not listed.
+    """
 
     def __init__(self, *args: Any, verbs: Mapping[str, tuple[str, str]], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._verbs = verbs
 
     def list_commands(self, _ctx: click.Context) -> list[str]:
-        return list(self._verbs)
+        return [verb for verb, (_, words) in self._verbs.items() if words]
 
     def get_command(self, _ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in self._verbs:
@@ -261,21 +269,27 @@ class LazyGroup(click.Group):
 
     def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
-            formatter.write_dl([(verb, words) for verb, (_, words) in self._verbs.items()])
+            formatter.write_dl([(verb, words) for verb, (_, words) in self._verbs.items() if words])
 
 
 # --- shared by verbs ------------------------------------------------------------------------------
 
 session_of: Final = click.make_pass_decorator(Session)
 output_option: Final = click.option(
-    "-o", "--output", type=click.Choice(["json", "yaml"]), help="Print the object itself."
+    "-o", "--output", type=click.Choice(["json", "yaml", "name"]), help="Print the object itself."
+)
+data_option: Final = click.option(
+    "-o", "--output", type=click.Choice(["json", "yaml"]), help="Print for programs."
 )
 no_color_option: Final = click.option("--no-color", is_flag=True, help="Print without colours.")
 
 
 def print_object(obj: Any, form: str) -> None:
-    """An API object as JSON or YAML on stdout."""
-    if form == "yaml":
+    """An API object as JSON or YAML on stdout, or its name (of a List: the items' names)."""
+    if form == "name":
+        for one in obj.get("items", [obj]):
+            click.echo(name_of(one))
+    elif form == "yaml":
         import yaml
 
         click.echo(yaml.safe_dump(obj, sort_keys=True), nl=False)
@@ -284,3 +298,10 @@ def print_object(obj: Any, form: str) -> None:
 
         text = orjson.dumps(obj, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS)
         click.echo(text.decode())
+
+
+def name_of(obj: "Obj") -> str:
+    """``rollout.argoproj.io/shop``, as kubectl names objects."""
+    group = obj["apiVersion"].rpartition("/")[0]
+    kind = f"{obj['kind'].lower()}.{group}" if group else obj["kind"].lower()
+    return f"{kind}/{obj['metadata']['name']}"

@@ -18,12 +18,15 @@ from rollouts.cli.common import (
     print_object,
     session_of,
 )
+from rollouts.cli.completion import experiment_name, rollout_name
 
 CLEAR = "\x1b[H\x1b[2J"
 _KINDS = {"ro": "rollout", "rollouts": "rollout", "exp": "experiment", "experiments": "experiment"}
 
 
-@click.group("get", cls=Group, aliases=_KINDS)
+@click.group(
+    "get", cls=Group, aliases=_KINDS, examples=["get rollout shop", "get experiment shop-6f7d-2-1"]
+)
 def get() -> None:
     """Show a Rollout or an Experiment and everything it owns as a tree."""
 
@@ -40,7 +43,7 @@ _end_option: Final = click.option(
     "rollout",
     examples=["get rollout shop", "get rollout shop --watch", "get rollout shop -o yaml"],
 )
-@click.argument("name")
+@rollout_name
 @_watch_option
 @_end_option
 @output_option
@@ -52,7 +55,7 @@ def rollout(session: Session, /, name: str, **options: Any) -> int:
 
 
 @get.command("experiment", examples=["get experiment shop-6f7d-2-1"])
-@click.argument("name")
+@experiment_name
 @_watch_option
 @_end_option
 @output_option

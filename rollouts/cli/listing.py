@@ -33,7 +33,7 @@ _ROLLOUT_COLUMNS = (
 _EXPERIMENT_COLUMNS = ("NAME", "STATUS", "DURATION", "REMAINING", "AGE")
 
 
-@click.group("list", cls=Group, aliases=_KINDS)
+@click.group("list", cls=Group, aliases=_KINDS, examples=["list rollouts -A", "list experiments"])
 def list_() -> None:
     """List Rollouts or Experiments, one line each."""
 

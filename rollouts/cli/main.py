@@ -15,6 +15,7 @@ from rollouts.cli.common import ConnectGroup, LazyGroup, Session, failure_of
 _VERBS: Final = {
     "get": ("rollouts.cli.get:get", "Show a Rollout and everything it owns as a tree."),
     "list": ("rollouts.cli.listing:list_", "List Rollouts, one line each."),
+    "create": ("rollouts.cli.create:create", "Create objects from files, or an AnalysisRun."),
     "status": ("rollouts.cli.status:status", "Show the phase of a Rollout and wait for its end."),
     "why": ("rollouts.cli.why:why", "Say what a Rollout waits for, and what would help."),
     "set": ("rollouts.cli.setting:set_", "Change the image of a container."),
@@ -26,6 +27,11 @@ _VERBS: Final = {
     "restart": ("rollouts.cli.steer:restart", "Replace all pods, a few at a time."),
     "terminate": ("rollouts.cli.steer:terminate", "End an analysis run or an experiment."),
     "lint": ("rollouts.cli.lint.command:lint", "Check manifests offline, before applying them."),
+    "completion": (
+        "rollouts.cli.completion:completion",
+        "Print a completion script for a shell.",
+    ),
+    "__complete": ("rollouts.cli.completion:complete", ""),
     "version": ("rollouts.cli.version:version", "Show the version."),
     "controller": ("rollouts.cli.controller:command", "Run the controller."),
     "sandbox": ("rollouts.cli.sandbox:sandbox", "Run an embedded cluster on this machine."),
@@ -54,7 +60,13 @@ class _Root(LazyGroup, ConnectGroup):
 def run(root: click.Group, args: list[str], session: Session) -> int:
     """Run one command line; the exit code."""
     try:
-        result = root.main(args, prog_name=root.name, standalone_mode=False, obj=session)
+        result = root.main(
+            args,
+            prog_name=root.name,
+            complete_var=session.complete_variable,
+            standalone_mode=False,
+            obj=session,
+        )
     except click.UsageError as error:
         error.show()
         return 1

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rollouts.cli.common import Client, FailedError, Group, Session, session_of
+from rollouts.cli.completion import rollout_name
 
 if TYPE_CHECKING:
     from rollouts.kube.api import Obj
@@ -18,13 +19,13 @@ _TRIES = 5
 _LISTS = ("containers", "initContainers", "ephemeralContainers")
 
 
-@click.group("set", cls=Group)
+@click.group("set", cls=Group, examples=["set image shop main=shop:2"])
 def set_() -> None:
     """Change a field of a Rollout."""
 
 
 @set_.command("image", examples=["set image shop main=shop:2", "set image shop '*=shop:2'"])
-@click.argument("name")
+@rollout_name
 @click.argument("images", nargs=-1, required=True, metavar="CONTAINER=IMAGE...")
 @session_of
 def image(session: Session, name: str, images: tuple[str, ...]) -> int:

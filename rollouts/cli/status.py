@@ -9,12 +9,13 @@ from collections.abc import Callable
 import click
 
 from rollouts.cli.common import Client, ConnectCommand, FailedError, Session, session_of
+from rollouts.cli.completion import rollout_name
 
 
 @click.command(
     cls=ConnectCommand, examples=["status shop", "status shop --watch=false", "status shop -t 5m"]
 )
-@click.argument("name")
+@rollout_name
 @click.option(
     "-w",
     "--watch/--no-watch",

@@ -9,15 +9,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rollouts.cli.common import Client, ConnectCommand, FailedError, Group, Session, session_of
+from rollouts.cli.completion import experiment_names, rollout_name, rollout_names, run_names
 
 if TYPE_CHECKING:
     from rollouts.kube.resources import Resource
 
-_NAMES = click.argument("names", nargs=-1, required=True, metavar="NAME...")
-
 
 @click.command(cls=ConnectCommand, examples=["promote shop", "promote shop --full"])
-@click.argument("name")
+@rollout_name
 @click.option("--full", is_flag=True, help="Skip all that is left: steps, pauses and analyses.")
 @click.option("-c", "--skip-current-step", "skip_one", is_flag=True, hidden=True)
 @click.option("-a", "--skip-all-steps", "skip_all", is_flag=True, hidden=True)
@@ -46,7 +45,7 @@ def promote(session: Session, name: str, *, full: bool, skip_one: bool, skip_all
 
 
 @click.command(cls=ConnectCommand, examples=["abort shop"])
-@_NAMES
+@rollout_names
 @session_of
 def abort(session: Session, names: tuple[str, ...]) -> int:
     """Go back to the stable revision, and stay there until a retry or a new revision."""
@@ -54,7 +53,7 @@ def abort(session: Session, names: tuple[str, ...]) -> int:
 
 
 @click.command(cls=ConnectCommand, examples=["pause shop"])
-@_NAMES
+@rollout_names
 @session_of
 def pause(session: Session, names: tuple[str, ...]) -> int:
     """Stop making progress; `promote` goes on."""
@@ -69,13 +68,13 @@ _RETRIED = {
 }
 
 
-@click.group("retry", cls=Group, aliases=_RETRIED)
+@click.group("retry", cls=Group, aliases=_RETRIED, examples=["retry rollout shop"])
 def retry() -> None:
     """Try an aborted Rollout or a finished Experiment again."""
 
 
 @retry.command("rollout", examples=["retry rollout shop"])
-@_NAMES
+@rollout_names
 @session_of
 def retry_rollout(session: Session, names: tuple[str, ...]) -> int:
     """Try an aborted update again, from its first step."""
@@ -83,7 +82,7 @@ def retry_rollout(session: Session, names: tuple[str, ...]) -> int:
 
 
 @retry.command("experiment", examples=["retry experiment shop-6f7d-2-1"])
-@_NAMES
+@experiment_names
 @session_of
 def retry_experiment(session: Session, names: tuple[str, ...]) -> int:
     """Run a finished Experiment again."""
@@ -98,13 +97,18 @@ _TERMINATED = {
 }
 
 
-@click.group("terminate", cls=Group, aliases=_TERMINATED)
+@click.group(
+    "terminate",
+    cls=Group,
+    aliases=_TERMINATED,
+    examples=["terminate analysisrun shop-6f7d-2"],
+)
 def terminate() -> None:
     """End an AnalysisRun or an Experiment."""
 
 
 @terminate.command("analysisrun", examples=["terminate analysisrun shop-6f7d-2"])
-@_NAMES
+@run_names
 @session_of
 def terminate_run(session: Session, names: tuple[str, ...]) -> int:
     """Stop measuring, and conclude from what was measured."""
@@ -113,7 +117,7 @@ def terminate_run(session: Session, names: tuple[str, ...]) -> int:
 
 
 @terminate.command("experiment", examples=["terminate experiment shop-6f7d-2-1"])
-@_NAMES
+@experiment_names
 @session_of
 def terminate_experiment(session: Session, names: tuple[str, ...]) -> int:
     """End an Experiment."""
@@ -122,7 +126,7 @@ def terminate_experiment(session: Session, names: tuple[str, ...]) -> int:
 
 
 @click.command(cls=ConnectCommand, examples=["restart shop", "restart shop --in 10m"])
-@click.argument("name")
+@rollout_name
 @click.option("-i", "--in", "delay", default="0s", help="Wait this long, such as 30s or 1h.")
 @session_of
 def restart(session: Session, name: str, delay: str) -> int:

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 import click
 
 from rollouts.cli.common import Client, ConnectCommand, FailedError, Session, session_of
+from rollouts.cli.completion import rollout_name
 
 if TYPE_CHECKING:
     from rollouts.kube.api import Obj
 
 
 @click.command(cls=ConnectCommand, examples=["undo shop", "undo shop --to-revision=3"])
-@click.argument("name")
+@rollout_name
 @click.option("--to-revision", type=int, default=0, help="Revision; 0 is the previous one.")
 @session_of
 def undo(session: Session, name: str, to_revision: int) -> int:

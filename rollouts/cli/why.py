@@ -11,19 +11,20 @@ from rollouts.cli.common import (
     Client,
     ConnectCommand,
     Session,
+    data_option,
     no_color_option,
-    output_option,
     print_object,
     session_of,
 )
+from rollouts.cli.completion import rollout_name
 
 if TYPE_CHECKING:
     from rollouts.planner.plan import Blocker
 
 
 @click.command(cls=ConnectCommand, examples=["why shop", "why shop -o json"])
-@click.argument("name")
-@output_option
+@rollout_name
+@data_option
 @no_color_option
 @session_of
 def why(session: Session, name: str, *, output: str | None, no_color: bool) -> int:

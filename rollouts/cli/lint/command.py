@@ -21,6 +21,7 @@ _ENDINGS = (".yaml", ".yml", ".json")
     "-f",
     "--filename",
     "names",
+    type=click.Path(allow_dash=True),
     multiple=True,
     required=True,
     help="File, folder, or - for standard input; may be repeated.",
