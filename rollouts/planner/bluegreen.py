@@ -51,7 +51,7 @@ def preview_size(draft: Draft, strategy: BlueGreenStrategy) -> int:
     count = strategy.preview_replica_count
     active = active_hash(draft, strategy)
     only_preview = active not in ("", draft.new.hash) and draft.stable is not None
-    if count is None or not only_preview or draft.status.promote_full or _fast_rollback(draft):
+    if count is None or not only_preview or fast_tracked(draft, strategy):
         return draft.replicas
     grown = draft.status.blue_green.scale_up_preview_check_point
     if grown and not draft.status.pause_conditions:

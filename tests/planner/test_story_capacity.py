@@ -95,6 +95,26 @@ def test_a_fast_way_back_with_a_small_preview_never_makes_the_active_revision_sm
     assert "Scaled down" not in str([event.message for event in walk.events[-6:]])
 
 
+def test_going_back_to_stable_while_the_new_revision_is_proving_itself_keeps_all_stable_pods():
+    strategy = {
+        "activeService": "active",
+        "previewReplicaCount": 1,
+        "postPromotionAnalysis": ANALYSIS,
+    }
+    walk = Walk({"blueGreen": {**strategy, "autoPromotionEnabled": False}}, replicas=3)
+    walk.settle()
+    walk.user_image(2)
+    walk.settle()
+    walk.user_promote()
+    walk.settle()
+    assert walk.selects("active") == walk.hash_of(2)
+    walk.user_image(1)
+    walk.settle()
+    assert walk.counts[3] == (3, 3)
+    assert walk.selects("active") == walk.hash_of(3)
+    assert walk.phase == ("Healthy", "")
+
+
 def test_after_an_abort_revisions_in_between_go_even_if_post_promotion_analysis_is_configured():
     strategy = {"activeService": "active", "postPromotionAnalysis": ANALYSIS}
     walk = Walk({"blueGreen": strategy}, replicas=2)
