@@ -181,7 +181,7 @@ async def watch_rows(client: Client, name: str, shown: Shown, echo: Callable[[st
 def _experiment_row(obj: "Obj", now: float) -> tuple[str, ...]:
     from analysis.times import parse_duration, parse_time
     from rollouts.api.experiment import Experiment
-    from rollouts.sandbox.http.human import duration
+    from rollouts.kube.human import duration
 
     experiment = Experiment.decode(obj)
     started, wanted = experiment.status.available_at, experiment.spec.duration

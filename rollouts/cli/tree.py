@@ -15,8 +15,8 @@ from rollouts.cli.objects import Snapshot
 from rollouts.cli.phase import hash_of, phase_of
 from rollouts.cli.style import Cell, color_of, icon, table, tag_color
 from rollouts.kube.api import Obj
-from rollouts.sandbox.http.human import duration
-from rollouts.sandbox.http.podcells import pod_cells
+from rollouts.kube.human import duration
+from rollouts.kube.podcells import pod_cells
 
 _HEADER: Final = ("NAME", "KIND", "STATUS", "AGE", "INFO")
 _OUTCOMES: Final = (

@@ -92,7 +92,7 @@ def explained(
 
 
 def _one(blocker: "Blocker", program: str, now: float) -> list[str]:
-    from rollouts.sandbox.http.human import duration
+    from rollouts.kube.human import duration
 
     lines = [f"{blocker.code}: {blocker.message}"]
     where = " ".join(part for part in (blocker.object, blocker.field) if part)

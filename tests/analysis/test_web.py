@@ -1,6 +1,8 @@
 """The web provider: what is requested, and which part of the answer is the result."""
 
+import shutil
 import ssl
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,6 @@ from analysis.providers.web import WebSource, first_match, read_answer
 from analysis.spec import Metric, Phase
 from tests.analysis.servers import reply, serving
 
-CERTIFICATE = Path(__file__).parent / "data" / "selfsigned.pem"
 RUN = RunRef("default", "run", "uid")
 DOCUMENT = {"data": {"ok": True, "items": [{"n": 1}, {"n": 2}], "a-b": 3}, "none": None}
 
@@ -131,8 +132,31 @@ async def test_a_large_document_is_read_without_holding_up_the_loop(http):
     assert measurement.phase is Phase.SUCCESSFUL
 
 
-async def test_a_certificate_nobody_signed_is_refused_unless_this_metric_says_otherwise(http):
-    async with serving({"/": reply("true")}, certificate=CERTIFICATE) as server:
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory) -> Path:
+    """A key and a certificate for localhost that nobody signed, in one file."""
+    if shutil.which("openssl") is None:
+        pytest.skip("needs openssl")
+    path = tmp_path_factory.mktemp("tls") / "selfsigned.pem"
+    subprocess.run(
+        [
+            *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"),
+            *("-nodes", "-days", "2", "-subj", "/CN=localhost"),
+            *("-addext", "subjectAltName=DNS:localhost", "-keyout", str(path)),
+            *("-out", str(path.with_suffix(".crt"))),
+        ],
+        check=True,
+        capture_output=True,
+        timeout=30,
+    )
+    path.write_bytes(path.read_bytes() + path.with_suffix(".crt").read_bytes())
+    return path
+
+
+async def test_a_certificate_nobody_signed_is_refused_unless_this_metric_says_otherwise(
+    http, certificate
+):
+    async with serving({"/": reply("true")}, certificate=certificate) as server:
         url = f"https://localhost:{server.port}/"
         assert (await measured(http, "result", url=url, insecure=True)).phase is Phase.SUCCESSFUL
         with pytest.raises(ProviderError, match="CERTIFICATE_VERIFY_FAILED"):
@@ -140,14 +164,16 @@ async def test_a_certificate_nobody_signed_is_refused_unless_this_metric_says_ot
         assert len(server.seen) == 1
 
 
-async def test_a_trusted_certificate_is_checked_against_the_name_not_the_address(monkeypatch):
-    monkeypatch.setenv("SSL_CERT_FILE", str(CERTIFICATE))
+async def test_a_trusted_certificate_is_checked_against_the_name_not_the_address(
+    monkeypatch, certificate
+):
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
 
     async def here(host, port):
         return ["127.0.0.1"]
 
     http = HttpClient(policy=AddressPolicy(allow_loopback=True), resolve=here)
-    async with serving({"/": reply("true")}, certificate=CERTIFICATE) as server:
+    async with serving({"/": reply("true")}, certificate=certificate) as server:
         good = await measured(http, "result", url=f"https://localhost:{server.port}/")
         assert good.phase is Phase.SUCCESSFUL
         with pytest.raises(ProviderError, match="CERTIFICATE_VERIFY_FAILED"):

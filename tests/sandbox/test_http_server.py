@@ -255,7 +255,7 @@ class TestObjects:
         headers = {"Content-Type": "application/apply-patch+yaml"}
         code, _, found = await client("PATCH", f"{MAPS}/a", config_map("a"), headers=headers)
         assert code == 415
-        assert "plain kubectl apply" in found["message"]
+        assert "use kubectl apply without --server-side" in found["message"]
 
     async def test_scale_is_a_kind_of_its_own(self, client):
         await client("POST", DEPLOYMENTS, deployment("web"))

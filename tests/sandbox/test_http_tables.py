@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 
 import pytest
 
+from rollouts.kube.human import duration, first, selector
 from rollouts.sandbox.apiserver import ApiServer
 from rollouts.sandbox.http.columns import LAYOUTS
 from rollouts.sandbox.http.customcolumns import finder, layout
-from rollouts.sandbox.http.human import duration, first, selector
 from rollouts.sandbox.http.negotiate import Answer, Shape
 from rollouts.sandbox.http.tables import Tables, encode
 

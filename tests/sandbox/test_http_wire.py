@@ -195,7 +195,7 @@ class TestBodies:
         )
 
     def test_server_side_apply_is_refused_with_a_way_out(self):
-        with pytest.raises(ApiError, match="plain kubectl apply") as refused:
+        with pytest.raises(ApiError, match="use kubectl apply without --server-side") as refused:
             bodies.patch_of(b"{}", "application/apply-patch+yaml")
         assert refused.value.code == 415
 

@@ -8,7 +8,8 @@ from typing import Any, Final
 
 from rollouts.kube.api import Obj
 
-_META: Final = "#/components/schemas/io.k8s.apimachinery.pkg.apis.meta.v1."
+OBJECT_META: Final = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
+"""How a real API server calls the schema of ``metadata``."""
 _API_VERSION: Final = (
     "The versioned schema of this representation of an object. Servers convert recognized schemas"
     " to the latest internal value and may reject unrecognized ones."
@@ -19,33 +20,39 @@ _KIND: Final = (
 )
 
 
-def publish(raw: Obj, group: str, version: str, kind: str) -> Obj:
-    """The schema of one kind, ready to be a component of an OpenAPI v3 document."""
-    schema = dict(_cleaned(raw))
+def publish(raw: Obj, group: str, version: str, kind: str, object_meta: str = OBJECT_META) -> Obj:
+    """The schema of one kind, ready to be a component of an OpenAPI v3 document.
+
+    ``object_meta``: what that document calls the schema of ``metadata``.
+    """
+    schema = dict(_cleaned(raw, object_meta))
     schema["type"] = "object"
-    schema["properties"] = {**(schema.get("properties") or {}), **_resource()}
+    schema["properties"] = {**(schema.get("properties") or {}), **_resource(object_meta)}
     schema["x-kubernetes-group-version-kind"] = [{"group": group, "version": version, "kind": kind}]
     return schema
 
 
-def _resource() -> Obj:
+def _resource(object_meta: str) -> Obj:
     return {
         "apiVersion": {"type": "string", "description": _API_VERSION},
         "kind": {"type": "string", "description": _KIND},
-        "metadata": _reference("ObjectMeta", "Standard object metadata."),
+        "metadata": {
+            "allOf": [{"$ref": f"#/components/schemas/{object_meta}"}],
+            "default": {},
+            "description": "Standard object metadata.",
+        },
     }
 
 
-def _reference(name: str, description: str) -> Obj:
-    return {"allOf": [{"$ref": _META + name}], "default": {}, "description": description}
-
-
-def _cleaned(value: Any) -> Any:
+def _cleaned(value: Any, object_meta: str) -> Any:
     """Embedded resources gain their implied fields; nothing of the CRD's schema is shared."""
-    if isinstance(value, dict):
-        out = {key: _cleaned(item) for key, item in value.items()}
-        if out.get("x-kubernetes-embedded-resource") is True:
-            out["properties"] = {**_resource(), **(out.get("properties") or {})}
-            out["properties"]["metadata"] = _resource()["metadata"]
-        return out
-    return [_cleaned(item) for item in value] if isinstance(value, list) else value
+    if isinstance(value, list):
+        return [_cleaned(item, object_meta) for item in value]
+    if not isinstance(value, dict):
+        return value
+    out = {key: _cleaned(item, object_meta) for key, item in value.items()}
+    if out.get("x-kubernetes-embedded-resource") is True:
+        implied = _resource(object_meta)
+        properties = {**implied, **(out.get("properties") or {})}
+        out["properties"] = {**properties, "metadata": implied["metadata"]}
+    return out

@@ -99,9 +99,12 @@ class VersionSchema:
                 found = [] if earlier else found
             out.extend(found)
 
-    def openapi(self) -> Obj:
-        """The schema as published: with apiVersion, kind, metadata and the GVK it is for."""
-        return openapi.publish(self.node.raw, self.group, self.name, self.kind)
+    def openapi(self, object_meta: str = openapi.OBJECT_META) -> Obj:
+        """The schema as published: with apiVersion, kind, metadata and the GVK it is for.
+
+        ``object_meta``: the name that the schema of ``metadata`` has beside it.
+        """
+        return openapi.publish(self.node.raw, self.group, self.name, self.kind, object_meta)
 
     def field(self, obj: Obj, path: str) -> Any:
         """The value at a dotted path such as ``.spec.replicas``, or None."""

@@ -44,7 +44,7 @@ def application(server: ApiServer, clock: Clock) -> web.Application:
 
     tables = Tables(definition)
     streams = Streams(tables, clock)
-    front = Front(server, Documents(server.registry, definition), streams, tables, clock)
+    front = Front(server, Documents(server.registry), streams, tables, clock)
     app = web.Application(middlewares=[guard], client_max_size=bodies.LIMIT)
     app.router.add_route("*", "/{path:.*}", front.answer)
 

@@ -14,6 +14,7 @@ from rollouts.kube.api import Obj, PatchType
 from rollouts.kube.errors import ApiError, BadRequest
 from rollouts.sandbox.http import protobuf
 from rollouts.sandbox.options import Options
+from rollouts.sandbox.patching import unsupported_apply
 
 LIMIT: Final = 3 * 1024 * 1024
 _PROTOBUF: Final = "application/vnd.kubernetes.protobuf"
@@ -57,12 +58,7 @@ def patch_of(data: bytes, content_type: str) -> tuple[PatchType, Any]:
     """The kind of a patch and the patch itself."""
     media = media_type(content_type)
     if media in _APPLY:
-        raise ApiError(
-            "the sandbox does not do server-side apply: use a plain kubectl apply, without "
-            "--server-side",
-            code=415,
-            reason="UnsupportedMediaType",
-        )
+        raise unsupported_apply()
     try:
         kind = PatchType(media)
     except ValueError:

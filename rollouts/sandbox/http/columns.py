@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from rollouts.kube.api import Obj
-from rollouts.sandbox.http.human import (
+from rollouts.kube.human import (
     NONE,
     UNKNOWN,
     age,
@@ -19,7 +19,7 @@ from rollouts.sandbox.http.human import (
     seconds_of,
     selector,
 )
-from rollouts.sandbox.http.podcells import pod_cells
+from rollouts.kube.podcells import pod_cells
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,8 @@ from typing import Any, Final
 import orjson
 
 from rollouts.kube.api import Obj
+from rollouts.kube.human import age, seconds_of
 from rollouts.sandbox.http.columns import PLAIN, Column, Layout
-from rollouts.sandbox.http.human import age, seconds_of
 
 _DOTTED: Final = re.compile(r"(?:\.(?:[\w/-]|\\.)+)+")
 _STEP: Final = re.compile(r"\.((?:[\w/-]|\\.)+)")

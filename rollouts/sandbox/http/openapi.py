@@ -2,19 +2,20 @@
 
 Owns the index, one document per group version with the paths clients look at, and the hash that
 keys the copies they keep on disk. Built-in schemas come from ``sandbox.schemas`` (slow at the
-first call: call from a thread), custom ones from their definitions. Nothing is kept but the last
+first call: call from a thread), custom ones from ``sandbox.crd``. Nothing is kept but the last
 answer for each group version.
 """
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Final
+from typing import Final
 
 import orjson
 
 from rollouts.kube.api import Obj, PatchType
 from rollouts.kube.errors import NotFound
 from rollouts.sandbox import schemas
+from rollouts.sandbox.crd.openapi import publish
 from rollouts.sandbox.http import openapi2
 from rollouts.sandbox.http.discovery import groups
 from rollouts.sandbox.registry import Registry, ResourceInfo
@@ -23,16 +24,14 @@ _REF: Final = "#/components/schemas/"
 _CUSTOM_PATCHES: Final = (PatchType.JSON, PatchType.MERGE)
 _BUILTIN_PATCHES: Final = (*_CUSTOM_PATCHES, PatchType.STRATEGIC)
 _WRITE_PARAMETERS: Final = ("dryRun", "fieldManager", "fieldValidation")
-Definition = Callable[[ResourceInfo], Obj | None]
 
 
 class Documents:
-    """``definition`` finds the CustomResourceDefinition of a custom type."""
+    """The documents of what ``registry`` serves at the time of asking."""
 
-    def __init__(self, registry: Registry, definition: Definition) -> None:
+    def __init__(self, registry: Registry) -> None:
         self._registry = registry
-        self._definition = definition
-        self._kept: dict[str, tuple[list[Any], bytes, str]] = {}
+        self._kept: dict[str, tuple[list[ResourceInfo], bytes, str]] = {}
 
     def index(self) -> Obj:
         """``/openapi/v3``: where each document is, with its hash."""
@@ -61,11 +60,11 @@ class Documents:
     def _fresh(
         self, path: str, infos: list[ResourceInfo], build: Callable[[], bytes]
     ) -> tuple[bytes, str]:
-        made_of = [part for info in infos for part in (info, self._definition(info))]
+        # A definition that changes gives its types new infos.
         kept = self._kept.get(path)
-        if kept is None or not _same(kept[0], made_of):
+        if kept is None or not _same(kept[0], infos):
             body = build()
-            kept = self._kept[path] = (made_of, body, hashlib.sha256(body).hexdigest().upper())
+            kept = self._kept[path] = (infos, body, hashlib.sha256(body).hexdigest().upper())
         return kept[1], kept[2]
 
     def _paths(self) -> dict[str, list[ResourceInfo]]:
@@ -92,42 +91,30 @@ class Documents:
         for info in infos:
             resource = info.resource
             gvk = {"group": resource.group, "version": resource.version, "kind": resource.kind}
-            name, schema = self._schema(info)
+            name, schema = _schema(info)
             found[name] = schema | {"x-kubernetes-group-version-kind": [gvk]}
             paths |= _operations(info, gvk, name)
         return found | _closure(found.values(), found), paths
 
-    def _schema(self, info: ResourceInfo) -> tuple[str, Obj]:
-        resource = info.resource
-        if info.custom is None:
-            name = schemas.name_of(resource.group, resource.version, resource.kind)
-            if name is not None:
-                return name, dict(schemas.definitions()[name])
-            return f"io.k8s.{resource.version}.{resource.kind}", _loose({"type": "object"})
-        reverse = ".".join(reversed(resource.group.split(".")))
-        name = f"{reverse}.{resource.version}.{resource.kind}"
-        definition = self._definition(info) or {"spec": {"versions": []}}
-        for version in definition["spec"]["versions"]:
-            if version["name"] == resource.version:
-                return name, _loose((version.get("schema") or {}).get("openAPIV3Schema") or {})
-        return name, _loose({})
 
-
-def _same(old: list[Any], new: list[Any]) -> bool:
+def _same(old: list[ResourceInfo], new: list[ResourceInfo]) -> bool:
     return len(old) == len(new) and all(a is b for a, b in zip(old, new, strict=True))
 
 
-def _loose(schema: Obj) -> Obj:
-    """A custom type's schema with the three fields every object has."""
-    properties = dict(schema.get("properties") or {})
-    for field, text in (
-        ("apiVersion", "The versioned schema of this representation of an object."),
-        ("kind", "The type of the object this value represents."),
-    ):
-        properties[field] = {"type": "string", "description": text}
-    reference = {"$ref": _REF + _object_meta()}
-    properties["metadata"] = {"allOf": [reference], "description": "Standard object metadata."}
-    return {"type": "object", **schema, "properties": properties}
+def _schema(info: ResourceInfo) -> tuple[str, Obj]:
+    """The schema of one type, and its name in the documents."""
+    resource = info.resource
+    if info.custom is not None:
+        reverse = ".".join(reversed(resource.group.split(".")))
+        schema = info.custom.versions[resource.version].openapi(_object_meta())
+        return f"{reverse}.{resource.version}.{resource.kind}", schema
+    name = schemas.name_of(resource.group, resource.version, resource.kind)
+    if name is not None:
+        return name, dict(schemas.definitions()[name])
+    # A type without a model, such as CustomResourceDefinition: an object, and no more is said.
+    name = f"io.k8s.{resource.version}.{resource.kind}"
+    gvk = (resource.group, resource.version, resource.kind)
+    return name, publish({"type": "object"}, *gvk, _object_meta())
 
 
 def _object_meta() -> str:

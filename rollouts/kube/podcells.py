@@ -1,10 +1,13 @@
-"""The STATUS, READY and RESTARTS cells of a Pod: how a pod's many fields become one word. Pure."""
+"""The STATUS, READY and RESTARTS cells of a Pod: how a pod's many fields become one word.
+
+Owns kubectl's rules for it. Pure; used by our own trees and by the embedded API server's Tables.
+"""
 
 from collections.abc import Sequence
 from typing import Any
 
 from rollouts.kube.api import Obj
-from rollouts.sandbox.http.human import age, duration, seconds_of
+from rollouts.kube.human import age, duration, seconds_of
 
 
 def pod_cells(pod: Obj, now: float) -> list[Any]:

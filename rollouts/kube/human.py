@@ -1,4 +1,7 @@
-"""Times and small values as kubectl's columns spell them. Pure."""
+"""Times and small values as kubectl's columns spell them.
+
+Pure; used by our own output and by the Tables of the embedded API server.
+"""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
