@@ -90,6 +90,8 @@ def _resize(draft: Draft, strategy: BlueGreenStrategy) -> None:
     new, stable, status = draft.new, draft.stable, draft.status
     if stable is not None and stable.name != new.name:
         draft.scale(stable, draft.replicas)
+    for overtaken in (rs for rs in draft.others if rs.hash == active_hash(draft, strategy)):
+        draft.scale(overtaken, draft.replicas)  # users are still there
     if status.abort and stable is not None and stable.name != new.name:
         if active_hash(draft, strategy) != new.hash:
             abort_delay(draft, preview_size(draft, strategy), strategy.abort_scale_down_delay)

@@ -124,7 +124,7 @@ def reconcile_blue_green(
     begun goes on even when pods come and go.
     """
     if _over(draft):
-        _tidy(draft)
+        _tidy(draft, stop_all=True)  # their verdicts stay on record
         return False
     stopped = False
     for kind, analysis, may_begin in (
@@ -240,15 +240,21 @@ def _free_name(draft: Draft, base: str) -> str:
     return name
 
 
-def _tidy(draft: Draft) -> None:
-    """Stop runs that no longer matter and forget finished ones beyond the history limits."""
+def _tidy(draft: Draft, *, stop_all: bool = False) -> None:
+    """Stop runs that no longer matter and forget finished ones beyond the history limits.
+
+    ``stop_all``: those on record matter no longer, either.
+    """
     named = {found.name for kind in RunType if (found := entry(draft, kind)) is not None}
-    owned = [run for run in draft.world.runs if run.owned and run.name not in named]
+    owned = [run for run in draft.world.runs if run.owned]
     for run in owned:
+        if run.name in named and not stop_all:
+            continue
         if not run.completed and not run.terminating:
             body = {"spec": {"terminate": True}}
             draft.writes.append(Write(Verb.PATCH, ANALYSIS_RUNS, run.name, body))
-    for run in _surplus(draft, [run for run in owned if run.completed]):
+    finished = [run for run in owned if run.completed and run.name not in named]
+    for run in _surplus(draft, finished):
         uid = str(run.raw["metadata"].get("uid", ""))
         draft.writes.append(Write(Verb.DELETE, ANALYSIS_RUNS, run.name, {}, uid=uid))
 

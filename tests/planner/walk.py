@@ -41,7 +41,8 @@ def serving(world: World) -> int:
 
 
 def asked(world: World) -> int:
-    return sum(rs.spec for rs in world.replica_sets)
+    """Pods asked for; one that is still there need not be made again."""
+    return sum(max(rs.spec, rs.available) for rs in world.replica_sets)
 
 
 def behind(world: World, service: str) -> ReplicaSet | None:
