@@ -71,7 +71,7 @@ def test_apply_on_the_server_without_doing_it(kubectl):
 def test_server_side_apply_is_refused_with_a_way_out(kubectl):
     found = kubectl.attempt("apply", "--server-side", "-f", "-", stdin=config_map(a="1"))
     assert found.code == 1
-    assert "use a plain kubectl apply" in found.err
+    assert "use kubectl apply without --server-side" in found.err
 
 
 def test_diff_shows_what_apply_would_change(kubectl):
