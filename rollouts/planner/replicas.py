@@ -54,8 +54,8 @@ def split(replicas: int, weight: int, max_weight: int, surge: int) -> tuple[int,
             candidates.append((high, total))
         if not tied and (low != 0 or zero_ok):
             candidates.append((low, total))
-    if not candidates:
-        return 0, replicas
+    if not candidates:  # rounding up leaves stable nothing, and rounding down is as far away
+        return low, replicas - low
     canary, total = min(candidates, key=lambda c: _error(c[0], c[1], replicas, weight, max_weight))
     return canary, total - canary
 

@@ -23,6 +23,13 @@ def test_the_first_move(replicas, weight, unavailable, surge, new, stable, expec
     assert next_counts(budget, desired, Size(new, new), Size(stable, stable), 0) == expected
 
 
+@pytest.mark.parametrize(
+    ("replicas", "weight", "expected"), [(2, 75, (1, 1)), (5, 90, (4, 1)), (10, 95, (9, 1))]
+)
+def test_more_weight_never_means_no_canary(replicas, weight, expected):
+    assert split(replicas, weight, 100, 0) == expected
+
+
 @given(st.integers(0, 12), st.integers(0, 100), st.integers(0, 4))
 def test_a_split_is_as_close_as_its_candidates_allow(replicas, weight, surge):
     canary, stable = split(replicas, weight, 100, surge)
