@@ -34,7 +34,9 @@ def end_state(obj: Obj) -> Obj:
         found["status"] = {"phase": status.get("phase")}
     for condition in status.get("conditions") or ():
         if condition["type"] == "Paused":
-            del condition["message"]  # words of the last pause there was, if there was one
+            condition["message"] = ""  # words of the last pause there was, if there was one
+            if status.get("abort"):
+                condition["status"] = ""  # stays as it was when the abort came
     return found
 
 
