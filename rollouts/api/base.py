@@ -12,21 +12,19 @@ from typing import Annotated, Any, TypeAlias
 from pydantic import (
     AfterValidator,
     ConfigDict,
-    Field,
     PlainSerializer,
     PlainValidator,
     SerializerFunctionWrapHandler,
     StrictBool,
-    StrictInt,
     StrictStr,
     WithJsonSchema,
     model_serializer,
 )
 
-from analysis.model import REQUIRED, FreeObject, FreeValue, Model
+from analysis.model import REQUIRED, FreeObject, FreeValue, Int32, Int64, IntOrString, Model
 from analysis.times import format_time, parse_time
 
-__all__ = ["REQUIRED", "FreeObject", "FreeValue"]
+__all__ = ["REQUIRED", "FreeObject", "FreeValue", "Int32", "Int64", "IntOrString"]
 
 Obj: TypeAlias = dict[str, Any]
 """A Kubernetes object as decoded from JSON; read-only by convention."""
@@ -78,22 +76,6 @@ def _round_up(value: float) -> float:
 
 Str: TypeAlias = StrictStr
 Bool: TypeAlias = StrictBool
-Int32: TypeAlias = Annotated[
-    StrictInt,
-    Field(ge=-(2**31), le=2**31 - 1),
-    WithJsonSchema({"type": "integer", "format": "int32"}),
-]
-Int64: TypeAlias = Annotated[
-    StrictInt,
-    Field(ge=-(2**63), le=2**63 - 1),
-    WithJsonSchema({"type": "integer", "format": "int64"}),
-]
-IntOrString: TypeAlias = Annotated[
-    StrictInt | StrictStr,
-    WithJsonSchema(
-        {"anyOf": [{"type": "integer"}, {"type": "string"}], "x-kubernetes-int-or-string": True}
-    ),
-]
 Instant: TypeAlias = Annotated[
     float,
     PlainValidator(_instant),
