@@ -10,6 +10,7 @@ from analysis.providers.base import Answer, ProviderError, Providers, Queried
 from analysis.providers.job import JobProvider
 from rollouts.controllers.analysis_run import AnalysisRunReconciler
 from rollouts.controllers.job_runner import KubeJobRunner
+from rollouts.controllers.metrics import Metrics
 from rollouts.kube.errors import ApiError, NotFound
 from rollouts.kube.queue import Key, WorkQueue
 from rollouts.kube.reflector import Reflector
@@ -52,6 +53,7 @@ class World:
         self.script = script or Script()
         self.instance_id = instance_id
         self.events = []
+        self.metrics = Metrics()
         self.tasks = []
 
     async def start(self):
@@ -72,6 +74,7 @@ class World:
             self.clock,
             lambda _, kind, reason, message: self.events.append((kind, reason, message)),
             instance_id=self.instance_id,
+            metrics=self.metrics,
         )
         reflector = Reflector(self.api, store, clock=self.clock, rng=random.Random(1))
         self.tasks = [

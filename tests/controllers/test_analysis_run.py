@@ -50,6 +50,22 @@ async def test_one_bad_measurement_fails_the_run_and_says_why(world):
     )
 
 
+@story(scripted([0.99]))
+async def test_metrics_follow_a_run_until_it_is_gone(world):
+    def told():
+        lines = world.metrics.text().decode().splitlines()
+        return [line for line in lines if line.startswith("analysis_run_info{")]
+
+    await world.apply({"metrics": [metric(successCondition="result[0] > 0.9")]})
+    await world.completed()
+    await asyncio.sleep(1)
+    labels = f'name="run",namespace="{NAMESPACE}",phase="Successful"'
+    assert told() == [f"analysis_run_info{{{labels}}} 1.0"]
+    await world.truth.delete(ANALYSIS_RUNS, "run", NAMESPACE)
+    await asyncio.sleep(1)
+    assert told() == []
+
+
 @story(scripted([1.0]))
 async def test_measurements_keep_their_interval(world):
     await world.apply({"metrics": [metric(count=4, interval="30s", initialDelay="1m")]})
