@@ -98,10 +98,9 @@ def _resize(draft: Draft, strategy: BlueGreenStrategy) -> None:
     else:
         unused = _fast_rollback(draft) and active_hash(draft, strategy) != new.hash
         draft.scale(new, preview_size(draft, strategy), deadline=new.deadline if unused else "")
-    if _post_analysis_pending(draft, strategy) and strategy.scale_down_delay_seconds is None:
-        return
+    kept = _post_analysis_pending(draft, strategy) and strategy.scale_down_delay_seconds is None
     in_use = _hashes_in_use(draft, strategy)
-    idle = tuple(rs for rs in draft.others if rs.hash not in in_use)
+    idle = tuple(rs for rs in draft.others if rs.hash not in in_use and (rs.deadline or not kept))
     scale_down_later(draft, idle, strategy.scale_down_delay, strategy.delay_revision_limit)
 
 

@@ -252,6 +252,19 @@ def test_a_retry_asks_the_analysis_again_and_does_not_switch_before_its_answer()
     assert walk.selects("active") == walk.hash_of(2)
 
 
+def test_pods_of_an_aborted_revision_go_at_their_time_though_the_next_one_is_still_measured():
+    walk = released(postPromotionAnalysis=ANALYSIS)
+    walk.user({"status": {"abort": True}})
+    walk.settle()
+    walk.user_image(3)
+    walk.settle()
+    assert walk.sizes == {1: 3, 2: 3, 3: 3}
+    assert walk.codes() == ["PostPromotionAnalysisRunning", "ScaleDownDelay"]
+    assert walk.plan.why[1].until == walk.plan.wake_at
+    later(walk, 31)
+    assert walk.sizes == {1: 3, 3: 3}
+
+
 # --- sizes at any moment
 
 

@@ -41,8 +41,7 @@ def serving(world: World) -> int:
 
 
 def asked(world: World) -> int:
-    """Pods asked for; one that is still there need not be made again."""
-    return sum(max(rs.spec, rs.available) for rs in world.replica_sets)
+    return sum(rs.spec for rs in world.replica_sets)
 
 
 def behind(world: World, service: str) -> ReplicaSet | None:
@@ -146,7 +145,7 @@ class Walk(Model):
 
     def _judge_write(self, start: World, world: World, after: World, write: Write) -> None:
         if isinstance(write.effect, Scale):
-            self._bounds(world, after)
+            self._bounds(world, after, write.effect)
             self._aborted_only_shrinks(start, write.effect)
         if isinstance(write.effect, Scale) and write.effect.new < write.effect.old:
             self._still_served(world, after)
@@ -160,14 +159,17 @@ class Walk(Model):
         hashes = [rs.hash for rs in after.replica_sets]
         assert len(hashes) == len(set(hashes)), "S12: one ReplicaSet per hash"
 
-    def _bounds(self, world: World, after: World) -> None:
+    def _bounds(self, world: World, after: World, scale: Scale) -> None:
         """S3, for a canary without a router."""
         canary = after.rollout.spec.canary
         if canary is None:
             return
         size = after.rollout.spec.replicas_or_default
         surge, unavailable = resolve_budgets(canary.max_surge, canary.max_unavailable, size)
-        assert asked(after) <= max(asked(world), size + surge), "S3: more pods than surge allows"
+        there = next(rs.available for rs in world.replica_sets if rs.hash == scale.hash)
+        if scale.new > there:  # a pod that is still there need not be made again
+            most = max(asked(world), size + surge)
+            assert asked(after) <= most, "S3: more pods than surge allows"
         least = min(serving(world), size - unavailable)
         assert serving(after) >= least, "S3: fewer pods serve than may be missing"
 
