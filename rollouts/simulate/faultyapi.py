@@ -7,11 +7,12 @@ keeps it. Decides nothing: the journal does. One per controller process.
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any, Final, NoReturn
+from collections.abc import AsyncIterator
+from typing import Final, NoReturn
 
-from rollouts.kube.api import KubeApi, Obj, PatchType, WatchEvent
+from rollouts.kube.api import KubeApi, Obj, WatchEvent
 from rollouts.kube.errors import Conflict, Gone, ServerError, Throttled, Unreachable
+from rollouts.kube.forwarding import Call, ForwardingApi, Send
 from rollouts.kube.resources import Resource
 from rollouts.simulate.faults import (
     CRASHES,
@@ -26,54 +27,16 @@ from rollouts.simulate.faults import (
 _REPEATED: Final = 3  # events a confused watch sends again
 
 
-class FaultyApi:
+class FaultyApi(ForwardingApi):
     """``lag``: seconds by which everything watched or listed arrives late, always."""
 
     def __init__(self, api: KubeApi, journal: Journal, actor: str, *, lag: float = 0.0) -> None:
+        super().__init__(api)
         self.died = asyncio.Event()
-        self._api = api
         self._journal = journal
         self._actor = actor
         self._lag = lag
         self._watches = 0
-
-    async def get(
-        self, resource: Resource, name: str, namespace: str | None = None, *, subresource: str = ""
-    ) -> Obj:
-        return await self._ask(
-            "get",
-            resource,
-            name,
-            lambda: self._api.get(resource, name, namespace, subresource=subresource),
-        )
-
-    async def list(
-        self,
-        resource: Resource,
-        namespace: str | None = None,
-        *,
-        labels: str = "",
-        fields: str = "",
-        limit: int = 0,
-        continue_token: str = "",
-        resource_version: str = "",
-    ) -> Obj:
-        found = await self._ask(
-            "list",
-            resource,
-            "",
-            lambda: self._api.list(
-                resource,
-                namespace,
-                labels=labels,
-                fields=fields,
-                limit=limit,
-                continue_token=continue_token,
-                resource_version=resource_version,
-            ),
-        )
-        await self._arrival(resource)
-        return found
 
     async def watch(
         self,
@@ -112,114 +75,16 @@ class FaultyApi:
                 case _:
                     yield event
 
-    async def create(
-        self,
-        resource: Resource,
-        body: Obj,
-        namespace: str | None = None,
-        *,
-        name: str = "",
-        subresource: str = "",
-        dry_run: bool = False,
-    ) -> Obj:
-        return await self._ask(
-            "create",
-            resource,
-            name or str(body["metadata"].get("name", "")),
-            lambda: self._api.create(
-                resource, body, namespace, name=name, subresource=subresource, dry_run=dry_run
-            ),
-        )
-
-    async def update(
-        self, resource: Resource, body: Obj, namespace: str | None = None, *, subresource: str = ""
-    ) -> Obj:
-        return await self._ask(
-            "update",
-            resource,
-            body["metadata"]["name"],
-            lambda: self._api.update(resource, body, namespace, subresource=subresource),
-        )
-
-    async def patch(
-        self,
-        resource: Resource,
-        name: str,
-        patch: Any,
-        namespace: str | None = None,
-        *,
-        type: PatchType = PatchType.MERGE,  # noqa: A002 - Kubernetes' own word
-        subresource: str = "",
-    ) -> Obj:
-        return await self._ask(
-            "patch",
-            resource,
-            name,
-            lambda: self._api.patch(
-                resource, name, patch, namespace, type=type, subresource=subresource
-            ),
-        )
-
-    async def apply(
-        self,
-        resource: Resource,
-        body: Obj,
-        namespace: str | None = None,
-        *,
-        field_manager: str,
-        force: bool = False,
-        subresource: str = "",
-    ) -> Obj:
-        return await self._ask(
-            "patch",
-            resource,
-            body["metadata"]["name"],
-            lambda: self._api.apply(
-                resource,
-                body,
-                namespace,
-                field_manager=field_manager,
-                force=force,
-                subresource=subresource,
-            ),
-        )
-
-    async def delete(
-        self,
-        resource: Resource,
-        name: str,
-        namespace: str | None = None,
-        *,
-        propagation: str = "Background",
-        uid: str = "",
-        resource_version: str = "",
-        grace_period_seconds: int | None = None,
-    ) -> Obj:
-        return await self._ask(
-            "delete",
-            resource,
-            name,
-            lambda: self._api.delete(
-                resource,
-                name,
-                namespace,
-                propagation=propagation,
-                uid=uid,
-                resource_version=resource_version,
-                grace_period_seconds=grace_period_seconds,
-            ),
-        )
-
-    async def _ask(
-        self, verb: str, resource: Resource, name: str, send: Callable[[], Awaitable[Obj]]
-    ) -> Obj:
+    async def _around(self, call: Call, send: Send) -> Obj:
         self._alive()
-        fault = self._journal.arrive(self._actor, verb, resource, name)
+        fault = self._journal.arrive(self._actor, call.verb, call.resource, call.name)
         await self._before(fault)
         answer = await send()
-        self._journal.committed(verb, resource, name)
+        self._journal.committed(call.verb, call.resource, call.name)
         self._alive()  # killed meanwhile by what happened to another request
         await self._after(fault)
+        if call.verb == "list":
+            await self._arrival(call.resource)
         return answer
 
     async def _before(self, fault: Fault | None) -> None:

@@ -74,31 +74,16 @@ def rollout_remarks(obj: Obj, known: Known) -> Iterator[Remark]:
         yield Remark(error.path, error.body)
 
 
-def experiment_remarks(obj: Obj, known: Known) -> Iterator[Remark]:
-    """Templates the analyses of an Experiment refer to."""
-    spec: Any = obj.get("spec")
-    found = spec.get("analyses") if isinstance(spec, dict) else None
-    for index, analysis in enumerate(found if isinstance(found, list) else ()):
-        if isinstance(analysis, dict) and analysis.get("templateName"):
-            ref = TemplateRef(
-                template_name=str(analysis["templateName"]),
-                cluster_scope=analysis.get("clusterScope") is True,
-            )
-            path = f"spec.analyses[{index}].templateName"
-            yield from _template_missing(ref, path, _namespace(obj), known)
-
-
-def template_remarks(obj: Obj, known: Known) -> Iterator[Remark]:
-    """Templates a template includes."""
-    spec: Any = obj.get("spec")
-    found = spec.get("templates") if isinstance(spec, dict) else None
+def reference_remarks(obj: Obj, field: str, known: Known) -> Iterator[Remark]:
+    """Templates that ``spec.<field>`` names: what a template includes, an Experiment's analyses."""
+    found = _object(obj.get("spec")).get(field)
     for index, ref in enumerate(found if isinstance(found, list) else ()):
         if isinstance(ref, dict) and ref.get("templateName"):
             named = TemplateRef(
                 template_name=str(ref["templateName"]),
                 cluster_scope=ref.get("clusterScope") is True,
             )
-            path = f"spec.templates[{index}].templateName"
+            path = f"spec.{field}[{index}].templateName"
             yield from _template_missing(named, path, _namespace(obj), known)
 
 

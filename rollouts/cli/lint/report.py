@@ -138,11 +138,11 @@ def _meant(document: Document, known: meaning.Known, strict: bool) -> Iterator[F
         case "Rollout":
             remarks = meaning.rollout_remarks(obj, known)
         case "Experiment":
-            remarks = meaning.experiment_remarks(obj, known)
+            remarks = meaning.reference_remarks(obj, "analyses", known)
         case "AnalysisRun":
             return
         case _:
-            remarks = meaning.template_remarks(obj, known)
+            remarks = meaning.reference_remarks(obj, "templates", known)
     for remark in remarks:
         severity = Severity.WARNING if remark.missing and not strict else Severity.ERROR
         yield _finding(document, remark.path, remark.message, severity=severity)
