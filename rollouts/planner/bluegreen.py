@@ -132,6 +132,8 @@ def _pause(draft: Draft, strategy: BlueGreenStrategy) -> None:
     """Wait for a person, or for the time set, once everything else is ready for the switch."""
     if draft.status.abort or halted(draft) or not ready_for_switch(draft, strategy):
         return
+    if runs.to_be_asked_again(draft):
+        return
     instant = strategy.auto_promotion and strategy.auto_promotion_seconds <= 0
     past = draft.status.blue_green.scale_up_preview_check_point
     if fast_tracked(draft, strategy) or instant or past:
@@ -169,8 +171,9 @@ def _switch(draft: Draft, strategy: BlueGreenStrategy) -> None:
     new = draft.new
     if halted(draft) or not new.saturated(draft.replicas):
         return
-    paused_over = _pause_over(draft, strategy) and _pre_analysis_done(draft, strategy)
-    if fast_tracked(draft, strategy) or paused_over:
+    if fast_tracked(draft, strategy) or (
+        _pre_analysis_done(draft, strategy) and _pause_over(draft, strategy)
+    ):
         services.switch(draft, strategy.active_service, new.hash)
 
 
@@ -184,9 +187,11 @@ def _checkpoint(draft: Draft, strategy: BlueGreenStrategy) -> None:
         and (
             part.scale_up_preview_check_point
             or (
-                _pre_analysis_done(draft, strategy)
-                and _pause_over(draft, strategy)
+                not halted(draft)
+                and not fast_tracked(draft, strategy)
                 and draft.new.available == strategy.preview_replica_count
+                and _pre_analysis_done(draft, strategy)
+                and _pause_over(draft, strategy)
             )
         )
     )

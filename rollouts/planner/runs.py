@@ -181,6 +181,12 @@ def _create(draft: Draft, slot: _Slot, name: str, step: int | None) -> bool:
     return True
 
 
+def to_be_asked_again(draft: Draft) -> bool:
+    """Whether a person has just resumed from a verdict that could not tell."""
+    named = (entry(draft, kind) for kind in RunType)
+    return any(found and _resumed_after_inconclusive(draft, found) for found in named)
+
+
 def _resumed_after_inconclusive(draft: Draft, named: AnalysisRunStatus) -> bool:
     status = draft.status
     return (

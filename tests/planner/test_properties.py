@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from tests.planner.walk import ANALYSIS, Walk
 
-EXAMPLES = 150
+EXAMPLES = 50
 
 budget = st.one_of(
     st.none(), st.integers(0, 4), st.sampled_from(["0%", "10%", "25%", "34%", "100%"])

@@ -72,6 +72,38 @@ def test_resuming_an_inconclusive_analysis_does_not_skip_the_pause_that_comes_la
     assert walk.phase == ("Paused", "CanaryPauseStep")
 
 
+@pytest.mark.parametrize(
+    "strategy", [{}, {"autoPromotionEnabled": False}, {"autoPromotionSeconds": 9}]
+)
+def test_resuming_an_inconclusive_analysis_before_the_switch_asks_it_again(strategy):
+    fields = {"activeService": "active", "prePromotionAnalysis": ANALYSIS, **strategy}
+    walk = Walk({"blueGreen": fields}, replicas=2)
+    walk.settle()
+    walk.user_image(2)
+    walk.settle()
+    walk.run_ends(0, "Inconclusive")
+    walk.settle()
+    assert walk.phase == ("Paused", "InconclusiveAnalysisRun")
+    walk.user_promote()
+    walk.settle()
+    assert walk.codes() == ["PrePromotionAnalysisRunning"]
+    assert "controllerPause" not in walk.status
+    assert walk.selects("active") == walk.hash_of(1)
+    walk.finish()
+    walk.judge_rest()
+
+
+@pytest.mark.parametrize("kind", ["prePromotionAnalysis", "postPromotionAnalysis"])
+def test_a_run_is_stopped_when_its_blue_green_release_is_given_up(kind):
+    walk = Walk({"blueGreen": {"activeService": "active", kind: ANALYSIS}}, replicas=2)
+    walk.settle()
+    walk.user_image(2)
+    walk.settle()
+    walk.user({"status": {"abort": True}})
+    walk.settle()
+    assert [run.terminating for run in walk.world.runs] == [True]
+
+
 def test_an_abort_inside_the_rollback_window_goes_back_to_stable():
     walk = Walk(
         {"canary": {"steps": [{"setWeight": 20}, {"pause": {}}]}}, rollbackWindow={"revisions": 3}
