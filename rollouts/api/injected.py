@@ -22,21 +22,29 @@ def without_injections(replica_set: Obj) -> Obj:
     """A copy of the pod template of a ReplicaSet as the user wrote it."""
     template: Obj = copy.deepcopy((replica_set.get("spec") or {}).get("template") or {})
     metadata = template.get("metadata") or {}
-    injected = _metadata(replica_set)
+    injected = injected_metadata(replica_set)
     for part in ("labels", "annotations"):
-        for key in (*(injected.get(part) or {}), keys.POD_TEMPLATE_HASH):
+        for key in (*injected[part], keys.POD_TEMPLATE_HASH):
             (metadata.get(part) or {}).pop(key, None)
     _drop_anti_affinity(template.get("spec") or {})
     return template
 
 
-def _metadata(replica_set: Obj) -> Obj:
+def injected_metadata(replica_set: Obj) -> dict[str, dict[str, str]]:
+    """Labels and annotations of a role that pods were given, as their ReplicaSet notes them."""
     annotations = (replica_set.get("metadata") or {}).get("annotations") or {}
     try:
-        value = json.loads(annotations.get(keys.EPHEMERAL_METADATA, "{}"))
+        noted = json.loads(annotations.get(keys.EPHEMERAL_METADATA, "{}"))
     except (TypeError, ValueError):
+        noted = None
+    return {part: _strings(noted, part) for part in ("labels", "annotations")}
+
+
+def _strings(noted: Any, part: str) -> dict[str, str]:
+    values = noted.get(part) if isinstance(noted, dict) else None
+    if not isinstance(values, dict):
         return {}
-    return value if isinstance(value, dict) else {}
+    return {key: value for key, value in values.items() if isinstance(value, str)}
 
 
 def _drop_anti_affinity(spec: Obj) -> None:

@@ -17,6 +17,7 @@ from rollouts.api.intstr import leading_number
 from rollouts.api.meta import LabelSelector
 from rollouts.api.placement import AntiAffinity
 from rollouts.api.podtemplate import template_errors
+from rollouts.api.rolemetadata import role_errors
 from rollouts.api.rollout import Rollout
 from rollouts.api.stepvalidation import step_errors
 
@@ -140,6 +141,10 @@ def _delay_limit(rollout: Rollout, strategy: BlueGreenStrategy) -> Verdict:
             "down limit",
         )
     return None
+
+
+def _role_metadata(rollout: Rollout, _: BlueGreenStrategy | CanaryStrategy) -> Verdict:
+    return role_errors(rollout)
 
 
 def _anti_affinity(_: Rollout, strategy: BlueGreenStrategy | CanaryStrategy) -> Verdict:
@@ -332,7 +337,7 @@ def _each(verdict: Verdict) -> Iterator[FieldError]:
         yield from verdict
 
 
-_BLUE_GREEN: Final = (_two_services, _delay_limit, _anti_affinity)
+_BLUE_GREEN: Final = (_two_services, _delay_limit, _anti_affinity, _role_metadata)
 _CANARY: Final = (
     _room_to_move,
     _stable_and_canary,
@@ -341,6 +346,7 @@ _CANARY: Final = (
     _routing_options,
     _steps,
     _anti_affinity,
+    _role_metadata,
 )
 _CHECKS: Final[tuple[Callable[[Rollout, bool], Verdict], ...]] = (
     _readable,

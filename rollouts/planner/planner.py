@@ -15,10 +15,12 @@ from rollouts.api.status import RolloutStatus
 from rollouts.kube.patches import apply_merge
 from rollouts.kube.resources import ROLLOUTS
 from rollouts.planner import (
+    affinity,
     bluegreen,
     canary,
     handover,
     malformed,
+    metadata,
     restart,
     revision,
     safety,
@@ -113,6 +115,8 @@ def _one_pass(world: World, sound: RolloutSpec | None) -> _Pass:
     elif spec.blue_green is not None:
         bluegreen.run_pass(draft, spec.blue_green)
     safety.restrain(draft)
+    affinity.refresh(draft)
+    metadata.run(draft)
     restart.run(draft)
     statuses.finish(draft)
     patch = statuses.write(world.rollout, draft.status)

@@ -13,6 +13,7 @@ from rollouts.api import labels as keys
 from rollouts.api.reasons import EventReason
 from rollouts.api.rollout import API_VERSION, Rollout
 from rollouts.kube.resources import ANALYSIS_RUNS, REPLICA_SETS
+from rollouts.planner import affinity, metadata
 from rollouts.planner.draft import Draft
 from rollouts.planner.hashing import template_hash
 from rollouts.planner.plan import Event, Obj, Verb, Write
@@ -62,10 +63,17 @@ def create(world: World, revisions: Revisions) -> tuple[Write, tuple[Event, ...]
     template = copy.deepcopy(rollout.spec.template)
     labels = template.setdefault("metadata", {}).setdefault("labels", {})
     labels[keys.POD_TEMPLATE_HASH] = revisions.hash
-    annotations = _copied(rollout) | {
-        keys.REVISION: str(number),
-        keys.DESIRED_REPLICAS: str(rollout.spec.replicas_or_default),
-    }
+    own = dict(labels)
+    injected = metadata.dress(template, rollout, update=revisions.stable is not None)
+    affinity.inject(template, rollout, rollout.status.stable_rs, revisions.hash)
+    annotations = (
+        _copied(rollout)
+        | injected
+        | {
+            keys.REVISION: str(number),
+            keys.DESIRED_REPLICAS: str(rollout.spec.replicas_or_default),
+        }
+    )
     spec: Obj = {
         "replicas": 0,
         "selector": _selector(rollout, revisions.hash),
@@ -79,7 +87,7 @@ def create(world: World, revisions: Revisions) -> tuple[Write, tuple[Event, ...]
         "metadata": {
             "name": name,
             "namespace": meta.namespace,
-            "labels": dict(labels),
+            "labels": own,
             "annotations": annotations,
             "ownerReferences": [owner_reference(rollout)],
         },

@@ -110,7 +110,7 @@ def test_every_resource_the_code_uses_is_granted(path: Path) -> None:
         (DEPLOYMENTS, "", {"list", "watch"}),
         (DEPLOYMENTS, "scale", {"patch"}),
         (POD_TEMPLATES, "", {"list", "watch"}),
-        (PODS, "", {"list", "watch"}),
+        (PODS, "", {"list", "watch", "patch"}),
         (PODS, "eviction", {"create"}),
         (SECRETS, "", {"get"}),
         (CONFIG_MAPS, "", {"get", "patch"}),

@@ -107,6 +107,7 @@ def rollout(name: str, strategy: Obj) -> Obj:
 
 
 CANARY = {
+    "stableMetadata": {"labels": {"role": "stable"}},
     "steps": [{"setWeight": 50}, {"analysis": {"templates": [{"templateName": "check"}]}}],
 }
 BLUE_GREEN = {"activeService": "active", "scaleDownDelaySeconds": 5}
