@@ -94,16 +94,25 @@ class Backends:
             sizes={} if fixed is None else {draft.new.hash: max(1, fixed)},
         )
 
+    def shares(self, weight: int) -> dict[str, int]:
+        """Traffic of each revision while the canary has ``weight``."""
+        found: dict[str, int] = {}
+        for side, share in (
+            (self.canary, weight),
+            (self.stable, self.strategy.max_weight - weight),
+        ):
+            to = self.selectors.get(side.service, "") or side.hash
+            found[to] = found.get(to, 0) + max(0, share)
+        return found
+
     def needs(self, weight: int) -> dict[str, int]:
         """Pods each revision needs while the canary has ``weight``."""
-        whole = self.strategy.max_weight
-        shares: dict[str, int] = {}
-        for side, share in ((self.canary, weight), (self.stable, whole - weight)):
-            to = self.selectors.get(side.service, "") or side.hash
-            shares[to] = shares.get(to, 0) + max(0, share)
         return {
-            to: min(-(-share * self.replicas // whole), self.sizes.get(to, self.replicas))
-            for to, share in shares.items()
+            to: min(
+                -(-share * self.replicas // self.strategy.max_weight),
+                self.sizes.get(to, self.replicas),
+            )
+            for to, share in self.shares(weight).items()
         }
 
     def claim(self, pod_hash: str) -> int:
@@ -124,14 +133,15 @@ class Backends:
     def lack(self, effect: Shift | Switch) -> Lack | None:
         """The first revision that would get more than it can take; None when all is well.
 
-        Not when users are better off altogether: traffic may leave pods that are worse.
+        Where it is known which weight is in force, traffic may leave pods that are worse: then
+        fewer pods are missing altogether.
         """
         later = self.after(effect)
-        if isinstance(effect, Shift):
-            pairs = [(was, effect.weight) for was in sorted(self.told)]
-        else:
-            pairs = [(weight, weight) for weight in sorted(self._possible)]
-        for was, weight in pairs:
+        for was in sorted(self.told if isinstance(effect, Shift) else self._possible):
+            weight = effect.weight if isinstance(effect, Shift) else was
+            known = isinstance(effect, Shift) or self.obeyed
+            if known and later.missing(weight) < self.missing(was):
+                continue
             found = self._lack(later, was, weight)
             if found is not None:
                 return found
@@ -142,21 +152,22 @@ class Backends:
         return self.told if self.obeyed else self.told | {0, self.strategy.max_weight}
 
     def _lack(self, later: Self, was: int, weight: int) -> Lack | None:
-        before = self.needs(was)
-        better = later._short(weight) < self._short(was)
-        for pod_hash, need in later.needs(weight).items():
-            enough, have = later._enough(pod_hash, need), self.available.get(pod_hash, 0)
-            if need > before.get(pod_hash, 0) and have < enough and not better:
+        before, needs = self.shares(was), later.needs(weight)
+        for pod_hash, share in later.shares(weight).items():
+            enough, have = later._enough(pod_hash, needs[pod_hash]), self.available.get(pod_hash, 0)
+            if share > before.get(pod_hash, 0) and have < enough:
                 return Lack(pod_hash, have, enough)
         return None
 
     def _enough(self, pod_hash: str, need: int) -> int:
-        """What a revision must have available to get a share of ``need`` pods."""
+        """What a revision must have available to get a share of ``need`` pods; one at least."""
         if pod_hash == self.stable.hash:
-            return max(1, need - self.strategy.budgets(self.replicas)[1])
-        return max(1, threshold.needed(self.strategy, need))
+            need -= self.strategy.budgets(self.replicas)[1]
+        else:
+            need = threshold.needed(self.strategy, need)
+        return max(1 if self.replicas else 0, need)
 
-    def _short(self, weight: int) -> int:
+    def missing(self, weight: int) -> int:
         """Pods missing behind all shares together."""
         needs = self.needs(weight).items()
         return sum(max(0, need - self.available.get(to, 0)) for to, need in needs)

@@ -157,13 +157,21 @@ def resize(draft: Draft, canary: CanaryStrategy) -> bool:
     before = len(draft.writes)
     to_canary, to_stable = desired_counts(draft, canary)
     if draft.stable is not None and draft.stable.name != draft.new.name:
-        draft.scale(draft.stable, to_stable)
+        draft.scale(draft.stable, max(to_stable, _last_pod(draft, canary, draft.stable)))
     if draft.status.abort:
         _after_abort(draft, canary, to_canary)
     else:
         draft.scale(draft.new, to_canary)
     _retire(draft, canary)
     return len(draft.writes) > before
+
+
+def _last_pod(draft: Draft, canary: CanaryStrategy, stable: ReplicaSet) -> int:
+    """One pod stays while the stable Service points there: some routers answer with errors when the
+    Service they split from is empty, even where all traffic goes elsewhere.
+    """
+    service = draft.world.services.get(canary.stable_service)
+    return min(1, stable.spec, draft.replicas) if selected_hash(service) == stable.hash else 0
 
 
 def _after_abort(draft: Draft, canary: CanaryStrategy, size: int) -> None:

@@ -111,7 +111,7 @@ def _advance(draft: Draft, canary: CanaryStrategy, current: int) -> int:
         if not canary.dynamic_stable_scale:
             return current
         ready = canary.max_weight * draft.new.available // max(1, draft.replicas)
-        return min(canary.max_weight, ready)
+        return max(current, min(canary.max_weight, ready))
     at = steps.index(draft, canary)
     if at is None:
         return 0

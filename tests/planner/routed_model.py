@@ -9,10 +9,11 @@ from dataclasses import replace
 from rollouts.api.labels import POD_TEMPLATE_HASH
 from rollouts.kube.patches import apply_merge
 from rollouts.kube.resources import CONFIG_MAPS
+from rollouts.planner import threshold
 from rollouts.planner.plan import Plan, Scale, Switch, Write
 from rollouts.planner.planner import plan
 from rollouts.planner.project import project
-from rollouts.planner.world import World
+from rollouts.planner.world import ReplicaSet, World
 from rollouts.traffic.router import Ref
 from tests.planner.model import Model, rollout
 
@@ -36,6 +37,7 @@ class RoutedModel(Model):
             made["data"] = {"inEffect": "0"}
         self.world = replace(self.world, router_objects={SPLIT: made})
         self.weights: list[int] = []
+        self.broken: set[int] = set()
 
     # --- what the controller does
 
@@ -69,8 +71,36 @@ class RoutedModel(Model):
             self.set_data({"inEffect": self.data["canary.weight"]})
 
     def set_data(self, data: dict) -> None:
-        changed = apply_merge(self.world.router_objects[SPLIT], {"data": data})
+        self.change_split({"data": data})
+
+    def change_split(self, patch: dict) -> None:
+        changed = apply_merge(self.world.router_objects[SPLIT], patch)
         self.world = replace(self.world, router_objects={SPLIT: changed})
+
+    def forget_split(self) -> None:
+        self.world = replace(self.world, router_objects={})
+
+    def pods_follow(self, *, limit: int | None = None) -> None:
+        """As ever, but revisions that are broken get no pod ready."""
+        before = {rs.revision: rs.available for rs in self.world.replica_sets}
+        super().pods_follow(limit=limit)
+        for rs in self.world.replica_sets:
+            if rs.revision in self.broken:
+                self.lose(rs.revision, max(0, rs.available - before[rs.revision]))
+
+    def lose(self, revision: int, count: int) -> None:
+        """So many pods of a revision are gone all at once."""
+        sets = []
+        for rs in self.world.replica_sets:
+            raw = rs.raw
+            if rs.revision == revision:
+                left = {
+                    "availableReplicas": rs.available - count,
+                    "readyReplicas": rs.ready - count,
+                }
+                raw = {**raw, "status": {**raw["status"], **left}}
+            sets.append(ReplicaSet.of(raw))
+        self.world = replace(self.world, replica_sets=tuple(sets))
 
     # --- what can be seen
 
@@ -90,13 +120,11 @@ class RoutedModel(Model):
     # --- the judge
 
     def judge(self, before: World, write: Write, after: World) -> None:
-        size = before.rollout.spec.replicas_or_default
-        whole = before.rollout.spec.canary.max_weight
         match write.effect:
             case Scale(hash=pod_hash, old=old, new=new) if new < old:
                 for weight in possible(before):
-                    need = shares(before, weight).get(pod_hash, 0)
-                    assert new >= -(-need * size // whole), f"{write} under weight {weight}"
+                    share = shares(before, weight).get(pod_hash, 0)
+                    assert new >= pods(before, share), f"{write} under weight {weight}"
             case Switch():
                 for weight in possible(before):
                     self._no_worse(before, weight, after, weight, write)
@@ -113,7 +141,7 @@ class RoutedModel(Model):
         whole = before.rollout.spec.canary.max_weight
         assert int(data["canary.weight"]) + int(data["stable.weight"]) == whole
         status = before.rollout.status
-        if status.abort:
+        if status.abort and not status.promote_full:
             assert now <= was, "an abort never sends more traffic to the canary"
         steps = before.rollout.spec.canary.steps
         at = status.current_step_index or 0
@@ -122,18 +150,19 @@ class RoutedModel(Model):
             assert now <= max(passed, default=0), "no more than the steps allow"
 
     def _no_worse(self, before: World, was: int, after: World, now: int, write: Write) -> None:
-        """Whoever gets more has the pods for it."""
-        size = before.rollout.spec.replicas_or_default
-        whole = before.rollout.spec.canary.max_weight
-        spare = before.rollout.spec.canary.budgets(size)[1]
-        stable = before.rollout.status.stable_rs
+        """Whoever gets more has the pods for it, or fewer pods are missing altogether."""
+        canary, size = before.rollout.spec.canary, before.rollout.spec.replicas_or_default
+        if missing(after, now) < missing(before, was):
+            return
         old, new = shares(before, was), shares(after, now)
         for pod_hash, share in new.items():
-            if share <= old.get(pod_hash, 0):
+            if share <= old.get(pod_hash, 0) or size == 0:
                 continue
-            need = -(-share * size // whole) - (spare if pod_hash == stable else 0)
-            have = sum(rs.available for rs in after.replica_sets if rs.hash == pod_hash)
-            assert have >= max(1, need), f"{write}: {have} pods for {share} of {whole}"
+            need = pods(after, share)
+            if pod_hash == before.rollout.status.stable_rs:
+                need -= canary.budgets(size)[1]
+            have = available(after, pod_hash)
+            assert have >= max(1, threshold.needed(canary, need)), f"{write}: {have} for {share}"
 
 
 def told(world: World) -> int:
@@ -143,6 +172,21 @@ def told(world: World) -> int:
 def possible(world: World) -> set[int]:
     data = world.router_objects[SPLIT].get("data") or {}
     return {told(world), int(data.get("inEffect", told(world)))}
+
+
+def pods(world: World, share: int) -> int:
+    """Pods that carry a share."""
+    spec = world.rollout.spec
+    return -(-share * spec.replicas_or_default // spec.canary.max_weight)
+
+
+def available(world: World, pod_hash: str) -> int:
+    return sum(rs.available for rs in world.replica_sets if rs.hash == pod_hash)
+
+
+def missing(world: World, weight: int) -> int:
+    needs = ((pod_hash, pods(world, share)) for pod_hash, share in shares(world, weight).items())
+    return sum(max(0, need - available(world, pod_hash)) for pod_hash, need in needs)
 
 
 def shares(world: World, weight: int) -> dict[str, int]:
