@@ -53,12 +53,13 @@ def blockers(draft: Draft) -> Iterator[Blocker]:
         )
         return
     old = [pod for _, pods in _by_set(draft) for pod in pods if live.created(pod) < at]
+    unsure = sum(1 for pod in old if live.uid(pod) in draft.world.unconfirmed)
     going = sum(1 for pod in old if live.leaving(pod))
     yield Blocker(
         "Restarting",
-        f"{len(old)} pods are older than {format_time(at)}: {going} were asked to go, "
-        f"{len(old) - going} wait until more pods are available "
-        f"({_concurrent(draft)} may be missing at once)",
+        f"{len(old)} pods are older than {format_time(at)}: {max(going - unsure, 0)} are leaving, "
+        f"{unsure} are asked to, as disruption budgets allow, {len(old) - going} wait until more "
+        f"pods are available ({_concurrent(draft)} may be missing at once)",
         object=rollout,
         field=field,
         since=at,
