@@ -17,12 +17,12 @@ _COUNT = 100
 async def _measure(kubeconfig: Path) -> tuple[float, float]:
     """(peak, current) megabytes: while all were released, and of a controller that starts later."""
     async with client(kubeconfig) as api, scale.following(api) as fleet:
-        with controller(kubeconfig, "--qps", "0") as (_, report):
+        with controller(kubeconfig, "--qps", "0") as (process, report):
             await scale.create(api, _COUNT)
-            await fleet.until_healthy(_COUNT)
-        with controller(kubeconfig, "--qps", "0") as (pid, _):
+            await fleet.until_healthy(_COUNT, process)
+        with controller(kubeconfig, "--qps", "0") as (process, _):
             await asyncio.sleep(4)
-            now, _ = memory(pid)
+            now, _ = memory(process.pid)
         return report.peak, now
 
 

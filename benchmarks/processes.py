@@ -80,15 +80,15 @@ def sandbox(pods: str = "instant") -> Iterator[tuple[int, Path]]:
 
 
 @contextmanager
-def controller(kubeconfig: Path, *options: str) -> Iterator[tuple[int, Report]]:
-    """``rollouts controller`` with a meter in it: its process id, a Report filled at its end."""
+def controller(kubeconfig: Path, *options: str) -> Iterator[tuple[subprocess.Popen[bytes], Report]]:
+    """``rollouts controller`` with a meter in it: the process, and a Report filled at its end."""
     report = Report()
     written = kubeconfig.with_name("report.json")
     fixed = ("--kubeconfig", str(kubeconfig), "--healthzPort", "-1", "--metricsPort", "-1")
     command = [*_CONTROLLER, str(written), "controller", *fixed, "--loglevel", "warning", *options]
     with subprocess.Popen(command) as process:
         try:
-            yield process.pid, report
+            yield process, report
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(_STOP_SECONDS)

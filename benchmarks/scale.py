@@ -11,9 +11,10 @@ import math
 import random
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from subprocess import Popen
 from typing import Final
 
 from benchmarks import objects
@@ -31,6 +32,7 @@ _REPLICAS = 5
 _P99_MS = 3.0
 _MB = 250.0
 _WAIT_SECONDS = 600.0
+_LOOK_SECONDS = 5.0  # how often somebody looks whether the controller lives
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +87,15 @@ class _Fleet:
             self._done.discard(name)
         self._changed.set()
 
-    async def until_healthy(self, count: int) -> None:
+    async def until_healthy(self, count: int, controller: Popen[bytes]) -> None:
+        """Raises RuntimeError when the controller ends before that."""
         async with asyncio.timeout(_WAIT_SECONDS):
             while len(self._done) < count:
+                if controller.poll() is not None:
+                    raise RuntimeError(f"the controller ended: {controller.returncode}")
                 self._changed.clear()
-                await self._changed.wait()
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._changed.wait(), _LOOK_SECONDS)
 
     def forget(self) -> None:
         """What was healthy is about to change."""
@@ -128,18 +134,20 @@ async def _release(api: KubeApi, count: int) -> None:
     await asyncio.gather(*calls)
 
 
-async def _drive(kubeconfig: Path, pids: tuple[int, int], count: int) -> tuple[float, float, float]:
+async def _drive(
+    kubeconfig: Path, cluster: int, process: Popen[bytes], count: int
+) -> tuple[float, float, float]:
     """Create, wait, release, wait; (seconds, controller CPU, cluster CPU) of the release."""
-    clock = SystemClock()
+    clock, pids = SystemClock(), (process.pid, cluster)
     async with client(kubeconfig) as api, following(api) as fleet:
         await create(api, count)
-        await fleet.until_healthy(count)
+        await fleet.until_healthy(count, process)
         say(f"  {count} Rollouts are healthy; controller {memory(pids[0])[0]:.0f} MB")
         before = [cpu_seconds(pid) for pid in pids]
         started = clock.monotonic()
         fleet.forget()
         await _release(api, count)
-        await fleet.until_healthy(count)
+        await fleet.until_healthy(count, process)
         seconds = clock.monotonic() - started
         after = [cpu_seconds(pid) for pid in pids]
     return seconds, after[0] - before[0], after[1] - before[1]
@@ -149,8 +157,8 @@ def measure(count: int, *, limited: bool = False) -> Measured:
     """One fleet. ``limited``: with the client-side rate limit the controller has by default."""
     say(f"scale: {count} Rollouts x {_REPLICAS} pods")
     options = () if limited else ("--qps", "0")
-    with sandbox() as (cluster, kubeconfig), controller(kubeconfig, *options) as (pid, report):
-        seconds, cpu, cluster_cpu = asyncio.run(_drive(kubeconfig, (pid, cluster), count))
+    with sandbox() as (cluster, kubeconfig), controller(kubeconfig, *options) as (process, report):
+        seconds, cpu, cluster_cpu = asyncio.run(_drive(kubeconfig, cluster, process, count))
     return Measured(count, seconds, cpu, cluster_cpu, report)
 
 
