@@ -5,14 +5,19 @@ and the sentence for the first thing wrong. While there is one, nothing of the R
 Pure; called at the start of every pass.
 """
 
+from collections.abc import Sequence
+
+from rollouts.api.canary import CanaryStrategy
 from rollouts.api.fielderror import FieldError, invalid_message
 from rollouts.api.references import References, validate_references
 from rollouts.api.rollout import Rollout, RolloutSpec
 from rollouts.api.steps import StepKind
+from rollouts.api.trafficrouting import DEFAULT_MAX_WEIGHT
 from rollouts.api.validation import validate
 from rollouts.planner import workload
 from rollouts.planner.world import World
 from rollouts.traffic.registry import routers
+from rollouts.traffic.router import Router
 
 
 def check(world: World, sound: RolloutSpec | None = None) -> str | None:
@@ -63,5 +68,24 @@ def _beyond_us(rollout: Rollout) -> FieldError | None:
 
 def _routing(world: World) -> FieldError | None:
     """The first thing wrong with what the routers work on."""
-    known = routers(world.rollout).known
-    return next((e for each in known if (e := each.check(world.router_objects))), None)
+    known, canary = routers(world.rollout).known, world.rollout.spec.canary
+    found = next((e for each in known if (e := each.check(world.router_objects))), None)
+    return found or (unable(canary, known) if canary is not None else None)
+
+
+def unable(canary: CanaryStrategy, known: Sequence[Router]) -> FieldError | None:
+    """The first thing the strategy asks for that none of its routers, or not each of them, can do.
+
+    A route is enough in one router; weights must mean the same in all of them.
+    """
+    path, can = "spec.strategy.canary", [router.abilities for router in known]
+    for number, step in enumerate(canary.steps if known else ()):
+        at = f"{path}.steps[{number}]"
+        if step.set_header_route is not None and not any(each.header_routes for each in can):
+            return FieldError.forbidden(f"{at}.setHeaderRoute", "no router here can do this")
+        if step.set_mirror_route is not None and not any(each.mirror_routes for each in can):
+            return FieldError.forbidden(f"{at}.setMirrorRoute", "no router here can do this")
+    if canary.max_weight != DEFAULT_MAX_WEIGHT and not all(each.max_weight for each in can):
+        at = f"{path}.trafficRouting.maxTrafficWeight"
+        return FieldError.forbidden(at, "not every router here can do this")
+    return None

@@ -3,11 +3,16 @@
 The model's judge looks at every write of every story.
 """
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rollouts.api.rollout import Rollout
+from rollouts.planner.check import unable
 from rollouts.planner.routed import Sizing
+from rollouts.traffic.router import Abilities
 from tests.planner.model import rollout
 from tests.planner.routed_model import RoutedModel, deployed, routed
 
@@ -378,6 +383,29 @@ def test_a_split_that_has_nowhere_to_be_kept_is_an_invalid_spec():
     model.forget_split()
     model.reconcile()
     assert 'ConfigMap "split" not found' in model.phase[1]
+
+
+class Plain:
+    """A router that can split traffic, and nothing else."""
+
+    abilities = Abilities()
+
+
+@pytest.mark.parametrize(
+    ("steps", "routing", "path"),
+    [
+        ([{"setHeaderRoute": {"name": "a"}}], {}, "steps[0].setHeaderRoute"),
+        ([{"pause": {}}, {"setMirrorRoute": {"name": "a"}}], {}, "steps[1].setMirrorRoute"),
+        ([], {"maxTrafficWeight": 1000}, "trafficRouting.maxTrafficWeight"),
+    ],
+)
+def test_what_no_router_can_do_is_refused_where_it_is_asked_for(steps, routing, path):
+    strategy = Rollout.decode(rollout(routed(steps, routing=routing))).spec.canary
+    assert unable(strategy, [Plain()]).path == f"spec.strategy.canary.{path}"
+    able = replace(Abilities(), header_routes=True, mirror_routes=True, max_weight=True)
+    everything = Plain()
+    everything.abilities = able
+    assert unable(strategy, [everything]) is None
 
 
 # --- routes
