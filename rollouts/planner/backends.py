@@ -15,6 +15,7 @@ from rollouts.api.status import TrafficWeights
 from rollouts.planner import threshold
 from rollouts.planner.draft import Draft
 from rollouts.planner.plan import Shift, Switch
+from rollouts.planner.pods import serving
 from rollouts.planner.services import selected_hash
 from rollouts.traffic.registry import routers
 
@@ -88,7 +89,7 @@ class Backends:
             canary=Side(canary.canary_service, new),
             stable=Side(canary.stable_service, old),
             selectors={name: selected_hash(each) for name, each in draft.world.services.items()},
-            available={rs.hash: rs.available for rs in draft.all_sets},
+            available={rs.hash: serving(draft.world, rs) for rs in draft.all_sets},
             told=frozenset(told or {0}),
             obeyed=not unverified(draft),
             sizes={} if fixed is None else {draft.new.hash: max(1, fixed)},

@@ -100,7 +100,8 @@ def _can_take_over(draft: Draft, switch: Switch) -> bool:
     if switch.service not in production_services(draft.spec):
         return True
     before = _available(draft, switch.old) if switch.old else _available_to_all(draft)
-    after = sum(rs.certain for rs in draft.all_sets if rs.hash == switch.new)
+    target = [rs for rs in draft.all_sets if rs.hash == switch.new]
+    after = sum(min(rs.certain, serving(draft.world, rs)) for rs in target)
     canary = draft.spec.canary
     # A canary's own Service is meant to be small; the others must not lose capacity.
     enough = (

@@ -222,6 +222,28 @@ def test_blue_green_counts_its_own_budget():
     assert model.selects("active") == model.hash_of(1)
 
 
+def test_users_are_not_sent_to_a_preview_whose_pods_are_leaving():
+    strategy = {"activeService": "active", "autoPromotionEnabled": False, "maxUnavailable": 1}
+    model = deployed({"blueGreen": strategy}, "active", replicas=3)
+    model.set_image("app:2")
+    model.settle()
+    model.wait(100)
+    restart(model)
+    for _ in range(10):
+        model.reconcile()
+        if model.hash_of(2) in evicted(model)[-1]:
+            break
+        model.pods_follow()
+    assert model.hash_of(2) in evicted(model)[-1]
+    model.promote()
+    model.reconcile()
+    assert model.selects("active") == model.hash_of(1)
+    assert "SwitchWaitsForCapacity" in model.codes()
+    model.settle()
+    assert model.selects("active") == model.hash_of(2)
+    assert ages(model) == {200}
+
+
 def test_a_new_template_is_a_restart_by_itself():
     model = deployed({"canary": {}})
     restart(model)
