@@ -14,7 +14,6 @@ from rollouts.kube.api import KubeApi, Obj
 from rollouts.kube.errors import Forbidden
 from rollouts.kube.resources import (
     ANALYSIS_TEMPLATES,
-    CONFIG_MAPS,
     DEPLOYMENTS,
     JOBS,
     NAMESPACES,
@@ -111,7 +110,6 @@ CANARY = {
     "stableMetadata": {"labels": {"role": "stable"}},
     "steps": [{"setWeight": 50}, {"analysis": {"templates": [{"templateName": "check"}]}}],
 }
-ROUTED = {"trafficRouting": {"plugins": {"rollouts/memory": {"configMap": "split"}}}}
 BLUE_GREEN = {"activeService": "active", "scaleDownDelaySeconds": 5}
 SECRET = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}, "data": {"k": "eA=="}}
 
@@ -168,9 +166,6 @@ async def release(enforced: Enforced, cluster: Cluster, namespace: str, clock: C
     await api.create(SERVICES, service(), namespace)
     await api.create(ROLLOUTS, rollout("canary", {"canary": CANARY}), namespace)
     await api.create(ROLLOUTS, rollout("blue", {"blueGreen": BLUE_GREEN}), namespace)
-    split = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "split"}}
-    await api.create(CONFIG_MAPS, split, namespace)
-    await api.create(ROLLOUTS, rollout("routed", {"canary": ROUTED}), namespace)
     await workloads(api, namespace)
     await asyncio.sleep(60)
     for number in (2, 3):
@@ -178,7 +173,7 @@ async def release(enforced: Enforced, cluster: Cluster, namespace: str, clock: C
             patch = {"spec": {"template": template(f"web:{number}")}}
             await api.patch(ROLLOUTS, name, patch, namespace)
         await asyncio.sleep(300)
-    for name in ("canary", "blue", "routed", "deployment", "podtemplate"):
+    for name in ("canary", "blue", "deployment", "podtemplate"):
         found = await api.get(ROLLOUTS, name, namespace)
         assert found["status"]["phase"] == "Healthy", found["status"]
     assert not (await api.list(JOBS, namespace))["items"]
