@@ -59,7 +59,8 @@ def trim(obj: Obj) -> Obj:
 def trim_pod(pod: Obj) -> Obj:
     """A pod reduced to what explains a rollout: identity, images, node, phase, conditions.
 
-    Of its containers' states only what they wait for is kept.
+    Of its containers' states only what they wait for is kept, of its conditions whether it is
+    ready and what does not hold.
     """
     pod = trim(pod)
     spec, status = pod.get("spec") or {}, dict(pod.get("status") or {})
@@ -73,6 +74,12 @@ def trim_pod(pod: Obj) -> Obj:
         {"name": c.get("name", ""), "image": c.get("image", "")}
         for c in spec.get("containers") or ()
     ]
+    if "conditions" in status:
+        status["conditions"] = [
+            {key: value for key, value in one.items() if value is not None}
+            for one in status["conditions"] or ()
+            if one.get("type") == "Ready" or one.get("status") != "True"
+        ]
     kept = ("phase", "reason", "message", "conditions", "containerStatuses")
     return {
         **{key: pod[key] for key in ("apiVersion", "kind", "metadata") if key in pod},

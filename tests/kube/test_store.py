@@ -87,6 +87,25 @@ def test_a_pod_is_reduced_to_what_explains_a_rollout() -> None:
     }
 
 
+def test_of_a_pods_state_what_it_waits_for_is_kept() -> None:
+    ready = {"type": "Ready", "status": "False", "lastTransitionTime": "2026-01-01T00:00:00Z"}
+    placed = {"type": "PodScheduled", "status": "True", "lastProbeTime": None}
+    waiting = {"reason": "ImagePullBackOff", "message": "no such image"}
+    states = [
+        {"name": "main", "imageID": "sha256:1", "state": {"waiting": waiting}},
+        {"name": "side", "imageID": "sha256:2", "state": {"running": {}}},
+    ]
+    pod = {
+        "metadata": {"name": "p", "namespace": "shop"},
+        "status": {"conditions": [placed, ready], "containerStatuses": states},
+    }
+    assert trim_pod(pod)["status"] == {
+        "conditions": [ready],
+        "containerStatuses": [{"name": "main", "state": {"waiting": waiting}}],
+    }
+    assert len(pod["status"]["containerStatuses"]) == 2
+
+
 def test_repeated_events_change_nothing() -> None:
     store, heard = Store(REPLICA_SETS), list[Change]()
     store.listed("1")
