@@ -1,11 +1,11 @@
 """``python -m benchmarks [NAME...] [--full]``: measure, then print one table.
 
 Owns which benchmarks there are and in which order. Without names all of them run, in under three
-minutes; ``--full`` lets ``scale`` go up to 1 000 Rollouts. Ends with 1 when a target is missed.
+minutes; ``--full`` lets ``scale`` go up to 1 000 Rollouts. A missed target is marked, not an error:
+what else the machine does is part of every number.
 """
 
 import argparse
-import sys
 from collections.abc import Callable, Iterator
 from functools import partial
 
@@ -33,7 +33,7 @@ def _benchmarks(*, full: bool) -> dict[str, Callable[[], Iterator[Row]]]:
     }
 
 
-def main() -> int:
+def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(_benchmarks(full=False)))
     parser.add_argument("--full", action="store_true", help="scale: 1000 Rollouts, too")
@@ -44,8 +44,7 @@ def main() -> int:
     rows = [row for name in chosen.names or known for row in known[name]()]
     print(table(rows))
     print(f"\nmeasured on {machine()}")
-    return 0 if all(row.ok for row in rows) else 1
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
