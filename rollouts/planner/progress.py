@@ -5,6 +5,8 @@ Refuses to decide what to do about it, except to say that the deadline has passe
 at the end of every pass.
 """
 
+from typing import Final
+
 from rollouts.api.conditions import (
     Condition,
     Conditions,
@@ -17,10 +19,13 @@ from rollouts.api.conditions import (
 )
 from rollouts.api.reasons import ConditionType as Type
 from rollouts.api.reasons import EventReason, Reason
+from rollouts.api.status import RolloutStatus
 from rollouts.api.steps import StepKind
 from rollouts.planner import steps
 from rollouts.planner.draft import Draft
 from rollouts.planner.revision import revision_number
+
+_UNDECIDED: Final = ("", "Pending", "Running")  # phases of an AnalysisRun
 
 
 def update(draft: Draft) -> None:
@@ -69,7 +74,15 @@ def made_progress(draft: Draft) -> bool:
         or new.stable_rs != old.stable_rs
         or step_moved
         or new.current_step_hash != old.current_step_hash
+        or _verdicts(new) != _verdicts(old)
     )
+
+
+def _verdicts(status: RolloutStatus) -> tuple[str, ...]:
+    """Phases of the analyses around a blue-green switch."""
+    part = status.blue_green
+    runs = (part.pre_promotion_analysis_run_status, part.post_promotion_analysis_run_status)
+    return tuple(run.status for run in runs if run is not None)
 
 
 def timed_out(draft: Draft) -> bool:
@@ -111,6 +124,8 @@ def _waits_on_purpose(draft: Draft) -> bool:
     if step is not None and step.kind in (StepKind.EXPERIMENT, StepKind.ANALYSIS, StepKind.PAUSE):
         return True
     if _is_paused(draft) or is_true(draft.previous.conditions, Type.PAUSED):
+        return True
+    if any(verdict in _UNDECIDED for verdict in _verdicts(draft.status)):
         return True
     return any(rs.deadline for rs in draft.others)
 

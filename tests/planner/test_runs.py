@@ -192,3 +192,18 @@ def test_a_namesake_of_somebody_else_is_left_alone():
     model.promote()
     model.settle()
     assert model.status["canary"]["currentStepAnalysisRunStatus"]["name"].endswith("-2-2.1")
+
+
+def test_a_long_analysis_around_the_switch_is_no_lack_of_progress():
+    strategy = {"blueGreen": {"activeService": "active", "prePromotionAnalysis": ANALYSIS}}
+    raw = rollout(strategy, replicas=2, progressDeadlineSeconds=60, progressDeadlineAbort=True)
+    model = Model(raw, "active", templates={"rate": TEMPLATE})
+    model.settle()
+    model.set_image("app:2")
+    model.settle()
+    model.wait(600)
+    model.settle()
+    assert model.phase[0] == "Progressing"
+    model.finish_run("Successful")
+    model.settle()
+    assert model.selects("active") == model.hash_of(2)
