@@ -17,6 +17,8 @@ from rollouts.planner.world import ReplicaSet, World
 from rollouts.traffic.router import Ref
 from tests.planner.model import Model, rollout
 
+STEPS = [{"setWeight": 20}, {"pause": {}}, {"setWeight": 60}, {"pause": {}}]
+FINE = [step for weight in (20, 40, 60, 80) for step in ({"setWeight": weight}, {"pause": {}})]
 SPLIT = Ref(CONFIG_MAPS, "shop", "split")
 
 
@@ -206,4 +208,15 @@ def deployed(strategy: dict, *, replicas: int = 10, verifying: bool = False) -> 
     model.settle()
     model.obey()
     model.settle()
+    return model
+
+
+def updating(strategy: dict, *, promotions: int = 0, **fields) -> RoutedModel:
+    """In the middle of an update, after so many pauses."""
+    model = deployed(strategy, **fields)
+    model.set_image("app:2")
+    model.settle_slowly()
+    for _ in range(promotions):
+        model.promote()
+        model.settle_slowly()
     return model
