@@ -90,13 +90,9 @@ def controller_set(
         metrics.watch_writes(log)
     caches = _caches(chosen)
     policy = AddressPolicy(allow_loopback=allow_loopback, refused=_networks_of(api_server))
-    client = http or HttpClient(policy=policy)
-    providers = default_providers(
-        client,
-        clock.wall,
-        KubeJobRunner(writer),
-        prometheus_address=chosen.prometheus_address,
-    )
+    client, jobs = http or HttpClient(policy=policy), KubeJobRunner(writer)
+    address = chosen.prometheus_address
+    providers = default_providers(client, clock.wall, jobs, prometheus_address=address)
 
     def controller(
         reconciler: Reconciler, workers: int, sources: list[tuple[Store, KeyMapper]]
@@ -107,29 +103,20 @@ def controller_set(
     gatherer = Gatherer(api, caches, chosen.instance_id)
     executor = Executor(writer, log, recorder.record, metrics.timed if metrics else None)
     rollouts = RolloutReconciler(gatherer, executor, log, clock, metrics)
+    record, mine = recorder.record, chosen.instance_id
     runs = AnalysisRunReconciler(
-        writer,
-        caches.runs,
-        providers,
-        clock,
-        recorder.record,
-        instance_id=chosen.instance_id,
-        metrics=metrics,
+        writer, caches.runs, providers, clock, record, instance_id=mine, metrics=metrics
     )
     released = ServiceReconciler(writer, caches.services, caches.rollouts)
-    only_runs = [controller(runs, chosen.analysis_workers, [(caches.runs, own_key)])]
-    manager = Manager(
-        only_runs
-        if chosen.only_analysis
-        else [
+    named = (caches.rollouts, _named_services(caches.reader))
+    controllers = [controller(runs, chosen.analysis_workers, [(caches.runs, own_key)])]
+    if not chosen.only_analysis:
+        controllers += [
             controller(rollouts, chosen.rollout_workers, _sources(caches)),
-            *only_runs,
-            controller(
-                released,
-                chosen.service_workers,
-                [(caches.services, own_key), (caches.rollouts, _named_services(caches.reader))],
-            ),
-        ],
+            controller(released, chosen.service_workers, [(caches.services, own_key), named]),
+        ]
+    manager = Manager(
+        controllers,
         _reflectors(api, clock, rng, caches, chosen),
         clock=clock,
         metrics=metrics,
