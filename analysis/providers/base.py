@@ -3,17 +3,19 @@
 Owns the seam: a provider starts a measurement, resumes and terminates unfinished ones, clears up,
 and says something of the metric. Plug-ins and the simulator are ordinary providers. A provider
 reports what it cannot do by raising ProviderError, which becomes an Error measurement; it decides
-nothing about limits or time. Called by the controller of runs.
+nothing about limits or time. Most providers are a Source: one question, one answer, judged by the
+metric's conditions. Called by the controller of runs.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from analysis.expr.condition import evaluate
 from analysis.spec import Measurement, Metric, Phase
 from analysis.times import format_time
 
+MAX_QUERY: Final = 2048  # characters of a query a measurement remembers
 Now = Callable[[], float]
 """Seconds since the epoch."""
 
@@ -22,13 +24,42 @@ class ProviderError(Exception):
     """The measurement could not be made; the message says why and goes into the status."""
 
 
+class Secrets(Protocol):
+    """Secrets for one measurement: read on demand, never kept, masked in what is reported.
+
+    Values are decoded text by key. Both raise ProviderError when the Secret is not there or may
+    not be used.
+    """
+
+    async def of_run(self, name: str) -> Mapping[str, str]:
+        """A Secret beside the run."""
+        ...
+
+    async def of_controller(self, name: str, usual: str) -> Mapping[str, str]:
+        """A Secret beside the controller: the provider's ``usual`` one, or one whose labels say
+        that metrics may use it.
+        """
+        ...
+
+
+class NoSecrets:
+    """For measurements that need none."""
+
+    async def of_run(self, name: str) -> Mapping[str, str]:
+        raise ProviderError(f"secret '{name}' cannot be read here")
+
+    async def of_controller(self, name: str, usual: str) -> Mapping[str, str]:  # noqa: ARG002 - the seam
+        raise ProviderError(f"secret '{name}' cannot be read here")
+
+
 @dataclass(frozen=True, slots=True)
 class RunRef:
-    """Whose measurement it is."""
+    """Whose measurement it is, and the Secrets it may use."""
 
     namespace: str
     name: str
     uid: str
+    secrets: Secrets = field(default_factory=NoSecrets, repr=False, compare=False)
 
 
 class MetricProvider(Protocol):
@@ -54,6 +85,23 @@ class MetricProvider(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked: the query as it is sent, and the window it looks at, from and to in seconds
+    since the epoch, where it has one.
+    """
+
+    query: str
+    window: tuple[float, float] | None = None
+
+    def metadata(self) -> dict[str, str]:
+        """How a measurement remembers it."""
+        found = {"query": self.query[:MAX_QUERY]}
+        if self.window is not None:
+            found["window"] = "/".join(format_time(moment) for moment in self.window)
+        return found
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """``result`` is for conditions, ``value`` for people."""
 
@@ -65,7 +113,13 @@ class Answer:
 class Source(Protocol):
     """A provider that answers at once."""
 
-    async def ask(self, metric: Metric) -> Answer: ...
+    def question(self, metric: Metric) -> Question:
+        """What will be asked; sends nothing. Raises ProviderError where settings make no sense."""
+        ...
+
+    async def ask(self, run: RunRef, metric: Metric, question: Question) -> Answer:
+        """The answer to ``question``. Raises ProviderError where there is none."""
+        ...
 
     def metadata(self, metric: Metric) -> dict[str, str]: ...
 
@@ -79,7 +133,14 @@ class Queried:
 
     async def run(self, run: RunRef, metric: Metric, ordinal: int) -> Measurement:  # noqa: ARG002 - the seam
         started = self.now()
-        answer = await self.source.ask(metric)
+        asked: dict[str, str] = {}
+        try:
+            question = self.source.question(metric)
+            asked = question.metadata()
+            answer = await self.source.ask(run, metric, question)
+        except ProviderError as error:
+            failed = failed_measurement(str(error), started, self.now())
+            return failed.model_copy(update={"metadata": asked})
         finished = self.now()
         verdict = evaluate(
             metric.success_condition, metric.failure_condition, answer.result, now=finished
@@ -88,7 +149,7 @@ class Queried:
             phase=verdict.phase,
             message=verdict.message,
             value=answer.value,
-            metadata=dict(answer.metadata),
+            metadata=asked | dict(answer.metadata),
             started_at=format_time(started),
             finished_at=format_time(finished),
         )

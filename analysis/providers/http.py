@@ -13,7 +13,7 @@ from base64 import b64encode
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urljoin, urlsplit, urlunsplit
 
 import httpx
 
@@ -64,6 +64,15 @@ def where(url: str) -> str:
     except ValueError:
         return "an invalid URL"
     return f"{parts.scheme}://{parts.hostname or ''}{port}{parts.path}"[:256]
+
+
+def without_identity(url: str) -> str:
+    """The URL as asked for, without the user and password it may carry."""
+    try:
+        parts = urlsplit(url)
+        return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+    except ValueError:
+        return "an invalid URL"
 
 
 class HttpClient:

@@ -17,9 +17,18 @@ from analysis.expr.errors import ExprError
 from analysis.expr.program import compile_expression
 from analysis.expr.values import Instant, type_name
 from analysis.providers.authentication import authenticated
-from analysis.providers.base import Answer, Now, ProviderError
+from analysis.providers.base import (
+    Answer,
+    MetricProvider,
+    Now,
+    ProviderError,
+    Queried,
+    Question,
+    RunRef,
+)
 from analysis.providers.config import Prometheus, RangeQuery
 from analysis.providers.http import HttpClient, Request, Response
+from analysis.providers.tools import Tools
 from analysis.spec import Metric
 from analysis.times import parse_duration
 
@@ -37,9 +46,17 @@ class PrometheusSource:
     now: Now
     default_address: str = ""
 
-    async def ask(self, metric: Metric) -> Answer:
+    def question(self, metric: Metric) -> Question:
         config = metric.provider.prometheus or Prometheus()
-        request, form = self._request(config)
+        if config.range_query is None:
+            return Question(config.query)
+        now = self.now()
+        start = _instant("start", config.range_query.start, now)
+        return Question(config.query, (start, _instant("end", config.range_query.end, now)))
+
+    async def ask(self, run: RunRef, metric: Metric, question: Question) -> Answer:  # noqa: ARG002 - the seam
+        config = metric.provider.prometheus or Prometheus()
+        request, form = self._request(config, question)
         request = await authenticated(self.http, request, config.authentication)
         response = await self.http.send(replace(request, body=urlencode(form).encode()))
         if response.status in (405, 501):
@@ -51,7 +68,7 @@ class PrometheusSource:
         config = metric.provider.prometheus or Prometheus()
         return {"ResolvedPrometheusQuery": config.query}
 
-    def _request(self, config: Prometheus) -> tuple[Request, dict[str, str]]:
+    def _request(self, config: Prometheus, question: Question) -> tuple[Request, dict[str, str]]:
         timeout = DEFAULT_TIMEOUT if config.timeout is None else config.timeout
         if timeout < 0:
             raise ProviderError("prometheus timeout should not be negative")
@@ -60,7 +77,7 @@ class PrometheusSource:
         path = "/api/v1/query"
         if config.range_query is not None:
             path = "/api/v1/query_range"
-            form |= self._range(config.range_query)
+            form |= _range(config.range_query, question)
         headers = (_FORM, *((header.key, header.value) for header in config.headers))
         return Request(
             url=checked_address(config.address or self.default_address) + path,
@@ -70,17 +87,11 @@ class PrometheusSource:
             insecure=config.insecure,
         ), form
 
-    def _range(self, wanted: RangeQuery) -> dict[str, str]:
-        now = self.now()
-        try:
-            step = parse_duration(wanted.step)
-        except ValueError as error:
-            raise ProviderError(f"rangeQuery.step: {error}") from error
-        return {
-            "start": f"{_instant('start', wanted.start, now):.3f}",
-            "end": f"{_instant('end', wanted.end, now):.3f}",
-            "step": f"{step:g}",
-        }
+
+def provider(tools: Tools) -> MetricProvider:
+    """The provider ``prometheus``."""
+    address = tools.environ.get(ADDRESS_VARIABLE, "")
+    return Queried(PrometheusSource(tools.http, tools.now, address), tools.now)
 
 
 def checked_address(address: str) -> str:
@@ -153,6 +164,15 @@ def _number(text: object) -> float:
     if not isinstance(text, str):
         raise TypeError("samples are strings")
     return float(text)
+
+
+def _range(wanted: RangeQuery, question: Question) -> dict[str, str]:
+    start, end = question.window or (0.0, 0.0)
+    try:
+        step = parse_duration(wanted.step)
+    except ValueError as error:
+        raise ProviderError(f"rangeQuery.step: {error}") from error
+    return {"start": f"{start:.3f}", "end": f"{end:.3f}", "step": f"{step:g}"}
 
 
 def _instant(field: str, source: str, now: float) -> float:

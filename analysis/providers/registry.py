@@ -4,28 +4,21 @@ Owns the list; everything else names providers by their key. Called once, when t
 simulation is put together.
 """
 
-from analysis.providers.base import Now, Providers, Queried
-from analysis.providers.http import HttpClient
+from collections.abc import Mapping
+from typing import Final
+
+from analysis.providers import prometheus, web
+from analysis.providers.base import Providers
 from analysis.providers.job import JobProvider, JobRunner
-from analysis.providers.prometheus import PrometheusSource
-from analysis.providers.web import WebSource
+from analysis.providers.tools import Factory, Tools
+
+BUILT_IN: Final[Mapping[str, Factory]] = {
+    "prometheus": prometheus.provider,
+    "web": web.provider,
+}
 
 
-def default_providers(
-    http: HttpClient,
-    now: Now,
-    jobs: JobRunner,
-    *,
-    prometheus_address: str = "",
-    job_namespace: str = "",
-) -> Providers:
-    """``prometheus_address``: for metrics without one. ``job_namespace``: where Jobs run, when
-    not beside their run.
-    """
-    return Providers(
-        {
-            "prometheus": Queried(PrometheusSource(http, now, prometheus_address), now),
-            "web": Queried(WebSource(http), now),
-            "job": JobProvider(jobs, now, job_namespace),
-        }
-    )
+def default_providers(tools: Tools, jobs: JobRunner, *, job_namespace: str = "") -> Providers:
+    """``job_namespace``: where Jobs run, when not beside their run."""
+    made = {name: make(tools) for name, make in BUILT_IN.items()}
+    return Providers({**made, "job": JobProvider(jobs, tools.now, job_namespace)})

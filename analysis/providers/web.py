@@ -16,9 +16,17 @@ import orjson
 
 from analysis.model import Model
 from analysis.providers.authentication import authenticated
-from analysis.providers.base import Answer, ProviderError
+from analysis.providers.base import (
+    Answer,
+    MetricProvider,
+    ProviderError,
+    Queried,
+    Question,
+    RunRef,
+)
 from analysis.providers.config import Web
-from analysis.providers.http import HttpClient, Request
+from analysis.providers.http import HttpClient, Request, without_identity
+from analysis.providers.tools import Tools
 from analysis.spec import Metric
 
 DEFAULT_TIMEOUT: Final = 10
@@ -31,7 +39,11 @@ _LARGE: Final = 64 * 1024  # bytes above which a path is evaluated in a thread
 class WebSource:
     http: HttpClient
 
-    async def ask(self, metric: Metric) -> Answer:
+    def question(self, metric: Metric) -> Question:
+        request = _request(metric.provider.web or Web())
+        return Question(f"{request.method} {without_identity(request.url)}")
+
+    async def ask(self, run: RunRef, metric: Metric, question: Question) -> Answer:  # noqa: ARG002 - the seam
         config = metric.provider.web or Web()
         request = await authenticated(self.http, _request(config), config.authentication)
         response = await self.http.send(request)
@@ -43,6 +55,11 @@ class WebSource:
 
     def metadata(self, metric: Metric) -> dict[str, str]:  # noqa: ARG002 - nothing to add
         return {}
+
+
+def provider(tools: Tools) -> MetricProvider:
+    """The provider ``web``."""
+    return Queried(WebSource(tools.http), tools.now)
 
 
 def read_answer(body: bytes, path: str) -> Answer:

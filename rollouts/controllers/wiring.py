@@ -12,7 +12,9 @@ from urllib.parse import urlsplit
 
 from analysis.providers.address import AddressPolicy, Network, parse_networks
 from analysis.providers.http import HttpClient
+from analysis.providers.prometheus import ADDRESS_VARIABLE
 from analysis.providers.registry import default_providers
+from analysis.providers.tools import Tools
 from rollouts.api import labels as keys
 from rollouts.api.references import analyses, services
 from rollouts.api.rollout import Rollout
@@ -91,8 +93,8 @@ def controller_set(
     caches = _caches(chosen)
     policy = AddressPolicy(allow_loopback=allow_loopback, refused=_networks_of(api_server))
     client, jobs = http or HttpClient(policy=policy), KubeJobRunner(writer)
-    address = chosen.prometheus_address
-    providers = default_providers(client, clock.wall, jobs, prometheus_address=address)
+    environ = {ADDRESS_VARIABLE: chosen.prometheus_address}
+    providers = default_providers(Tools(client, clock.wall, environ), jobs)
 
     def controller(
         reconciler: Reconciler, workers: int, sources: list[tuple[Store, KeyMapper]]

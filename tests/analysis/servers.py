@@ -6,6 +6,9 @@ import ssl
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+from analysis.providers.base import ProviderError
+from analysis.spec import Phase
+
 
 @dataclass
 class Seen:
@@ -90,3 +93,10 @@ async def serving(answers, certificate=None):
         listener.close()
         await server.stop()
         await listener.wait_closed()
+
+
+def answered(measurement):
+    """The measurement of a provider that answered; ProviderError where it could not."""
+    if measurement.phase is Phase.ERROR and not measurement.value:
+        raise ProviderError(measurement.message)
+    return measurement

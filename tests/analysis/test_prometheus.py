@@ -11,7 +11,7 @@ from analysis.providers.base import ProviderError, Queried, RunRef
 from analysis.providers.http import HttpClient, Response
 from analysis.providers.prometheus import PrometheusSource, checked_address, read_answer
 from analysis.spec import Metric, Phase
-from tests.analysis.servers import reply, serving
+from tests.analysis.servers import answered, reply, serving
 
 RUN = RunRef("default", "run", "uid")
 NOW = 1_767_323_045.0
@@ -115,7 +115,8 @@ def metric(condition="", **prometheus):
 
 
 async def measured(http, metric):
-    return await Queried(PrometheusSource(http, lambda: NOW), lambda: NOW).run(RUN, metric, 1)
+    provider = Queried(PrometheusSource(http, lambda: NOW), lambda: NOW)
+    return answered(await provider.run(RUN, metric, 1))
 
 
 OK = reply(answer("vector", vector("0.97")).body)

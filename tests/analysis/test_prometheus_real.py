@@ -17,7 +17,7 @@ from analysis.providers.http import HttpClient
 from analysis.providers.prometheus import PrometheusSource
 from analysis.spec import Metric, Phase
 from rollouts.runtime.clock import SystemClock
-from tests.analysis.servers import reply, serving
+from tests.analysis.servers import answered, reply, serving
 
 pytestmark = [pytest.mark.prometheus, pytest.mark.timeout(120)]
 BINARY = shutil.which("prometheus")
@@ -98,7 +98,7 @@ async def test_every_kind_of_answer(prometheus, http):
     async def ask(query, condition="", **config):
         given = {"query": query, **config}
         metric = {"name": "m", "provider": {"prometheus": given}, "successCondition": condition}
-        return await provider.run(RUN, Metric.model_validate(metric), 1)
+        return answered(await provider.run(RUN, Metric.model_validate(metric), 1))
 
     scalar = await ask("scalar(demo_ratio{version='blue'})", "result > 0.95")
     assert (scalar.phase, scalar.value) == (Phase.SUCCESSFUL, "0.97")

@@ -12,7 +12,7 @@ from analysis.providers.base import ProviderError, Queried, RunRef
 from analysis.providers.http import HttpClient
 from analysis.providers.web import WebSource, first_match, read_answer
 from analysis.spec import Metric, Phase
-from tests.analysis.servers import reply, serving
+from tests.analysis.servers import answered, reply, serving
 
 RUN = RunRef("default", "run", "uid")
 DOCUMENT = {"data": {"ok": True, "items": [{"n": 1}, {"n": 2}], "a-b": 3}, "none": None}
@@ -80,7 +80,7 @@ async def http():
 async def measured(http, condition="", **web):
     config = {"name": "m", "provider": {"web": web}, "successCondition": condition}
     provider = Queried(WebSource(http), lambda: 0.0)
-    return await provider.run(RUN, Metric.model_validate(config), 1)
+    return answered(await provider.run(RUN, Metric.model_validate(config), 1))
 
 
 async def test_a_request_with_json(http):

@@ -6,7 +6,7 @@ import contextlib
 import random
 from dataclasses import dataclass, field
 
-from analysis.providers.base import Answer, ProviderError, Providers, Queried
+from analysis.providers.base import Answer, ProviderError, Providers, Queried, Question
 from analysis.providers.job import JobProvider
 from rollouts.controllers.analysis_run import AnalysisRunReconciler
 from rollouts.controllers.job_runner import KubeJobRunner
@@ -30,7 +30,10 @@ class Script:
     seconds: float = 0.0
     asked: list = field(default_factory=list)
 
-    async def ask(self, metric):
+    def question(self, metric):
+        return Question(metric.provider.prometheus.query)
+
+    async def ask(self, run, metric, question):  # noqa: ARG002 - the seam
         self.asked.append(metric)
         await asyncio.sleep(self.seconds)
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
