@@ -7,9 +7,7 @@ it twice. What cannot be measured is an error within the limits, never a success
 ``reconcile`` and wakes it again at the time it returns.
 """
 
-import asyncio
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any, Final, Protocol
 
 import structlog
@@ -17,14 +15,15 @@ import structlog
 from analysis import args
 from analysis.assess import conclude, record, refuse, transitions
 from analysis.decode import Problem, decode
-from analysis.plan import RunPlan, SpecError, plan_run, with_secrets
-from analysis.providers.base import ProviderError, Providers, RunRef, failed_measurement
+from analysis.measure import Done, Given, Measurer
+from analysis.plan import RunPlan, SpecError, plan_run
+from analysis.providers.base import ProviderError, Providers, RunRef
 from analysis.redact import Redactor
-from analysis.schedule import Action, Task, is_terminating, tasks, wake_at
-from analysis.spec import Measurement, Metric, RunSpec, RunStatus
+from analysis.schedule import Task, is_terminating, tasks, wake_at
+from analysis.spec import RunSpec, RunStatus
 from rollouts.api.labels import INSTANCE_ID
 from rollouts.controllers.run_secrets import SecretsMissing, read_secrets
-from rollouts.controllers.run_status import expires_at, status_obj, within_bounds
+from rollouts.controllers.run_status import expires_at, status_obj
 from rollouts.kube.api import KubeApi, Obj
 from rollouts.kube.errors import (
     ApiError,
@@ -63,16 +62,6 @@ class Observer(Protocol):
     def forget_run(self, key: Key) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
-class _Done:
-    """What became of one task. Without a measurement the API server was away: try again."""
-
-    task: Task
-    measurement: Measurement | None
-    metadata: Mapping[str, str]
-    failure: ApiError | None = None
-
-
 class AnalysisRunReconciler:
     """One pass at a time per run; passes over different runs may overlap."""
 
@@ -94,6 +83,7 @@ class AnalysisRunReconciler:
         self._runs = runs
         self._providers = providers
         self._clock = clock
+        self._measurer = Measurer(providers, clock.wall, _TRANSIENT, (ApiError,))
         self._record = record_event
         self._writes = writes or WriteLog(clock)
         self._instance_id = instance_id
@@ -159,82 +149,31 @@ class AnalysisRunReconciler:
 
     # --- measuring ---
 
-    async def _measure(self, run: RunRef, spec: RunSpec, due: Sequence[Task]) -> list[_Done]:
-        """All tasks at once; one that fails does not end the others."""
+    async def _measure(self, run: RunRef, spec: RunSpec, due: Sequence[Task]) -> list[Done]:
+        """What is due, with the Secrets read for it."""
         if not due:
             return []
-        missing = ""
-        secrets: dict[str, str] = {}
+        done = await self._measurer.measure(run, due, await self._given(run, spec))
+        for one in done:
+            if one.measurement is not None and one.measurement.finished_at is not None:
+                _log.info(
+                    "measured",
+                    run=f"{run.namespace}/{run.name}",
+                    metric=one.task.plan.name,
+                    phase=str(one.measurement.phase),
+                    message=one.measurement.message,
+                )
+        return done
+
+    async def _given(self, run: RunRef, spec: RunSpec) -> Given:
         try:
             secrets = await read_secrets(self._api, run.namespace, spec.args)
         except SecretsMissing as error:
             missing = f"Unable to resolve metric arguments: {error}"
-        given = {} if missing else args.values(spec.args, secrets)
-        redactor = Redactor.of(secrets.values())
-        async with asyncio.TaskGroup() as group:
-            running = [
-                group.create_task(self._perform(run, task, given, missing, redactor))
-                for task in due
-            ]
-        return [task.result() for task in running]
+            return Given({}, Redactor.of(()), missing)
+        return Given(args.values(spec.args, secrets), Redactor.of(secrets.values()))
 
-    async def _perform(
-        self,
-        run: RunRef,
-        task: Task,
-        given: dict[str, str],
-        missing: str,
-        redactor: Redactor,
-    ) -> _Done:
-        started = self._clock.wall()
-        metadata: Mapping[str, str] = {}
-        try:
-            if missing and task.action is Action.MEASURE:
-                raise ProviderError(missing)
-            metric = task.plan.metric if missing else with_secrets(task.plan, given)
-            metadata = redactor.mapping(self._providers.of(metric).metadata(metric))
-            measurement = await self._ask(run, task, metric)
-        except (ProviderError, args.ArgsError) as error:
-            measurement = self._failed(task, str(error), started)
-        except _TRANSIENT as error:
-            return _Done(task, None, metadata, error)
-        except ApiError as error:
-            measurement = self._failed(task, error.message, started)
-        except Exception as error:  # noqa: BLE001 - a provider's bug is an error of its metric only
-            measurement = self._failed(task, f"{type(error).__name__}: {error}", started)
-        measurement = within_bounds(measurement, redactor)
-        if measurement.finished_at is not None:
-            _log.info(
-                "measured",
-                run=f"{run.namespace}/{run.name}",
-                metric=task.plan.name,
-                phase=str(measurement.phase),
-                message=measurement.message,
-            )
-        return _Done(task, measurement, metadata)
-
-    async def _ask(self, run: RunRef, task: Task, metric: Metric) -> Measurement:
-        provider = self._providers.of(metric)
-        if task.measurement is None:
-            return await provider.run(run, metric, task.ordinal)
-        if task.action is Action.RESUME:
-            return await provider.resume(run, metric, task.measurement)
-        return await provider.terminate(run, metric, task.measurement)
-
-    def _failed(self, task: Task, message: str, started: float) -> Measurement:
-        """An Error measurement in place of the one that could not be made or finished."""
-        failed = failed_measurement(message, started, self._clock.wall())
-        if task.measurement is None:
-            return failed
-        return task.measurement.model_copy(
-            update={
-                "phase": failed.phase,
-                "message": message,
-                "finished_at": failed.finished_at,
-            }
-        )
-
-    async def _collect_garbage(self, run: RunRef, done: Sequence[_Done]) -> None:
+    async def _collect_garbage(self, run: RunRef, done: Sequence[Done]) -> None:
         for one in done:
             if one.measurement is None or one.measurement.finished_at is None:
                 continue

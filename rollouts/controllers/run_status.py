@@ -1,16 +1,13 @@
 """An AnalysisRun's status as it is written, and how long a completed run is kept.
 
-Owns the JSON form (what is empty is left out, as Argo Rollouts does), the size of what is stored
-and the time to live. Pure. Called by the run's reconciler.
+Owns the JSON form (what is empty is left out, as Argo Rollouts does) and the time to live. Pure.
+Called by the run's reconciler.
 """
 
-from typing import Any, Final
+from typing import Any
 
-from analysis.redact import Redactor
-from analysis.spec import Measurement, Phase, RunSpec, RunStatus
+from analysis.spec import Phase, RunSpec, RunStatus
 from analysis.times import parse_time
-
-_MAX_TEXT: Final = 4096  # characters of one value or message; ten of them are kept per metric
 
 
 def status_obj(status: RunStatus) -> dict[str, Any]:
@@ -19,19 +16,6 @@ def status_obj(status: RunStatus) -> dict[str, Any]:
     obj["phase"] = str(status.phase)
     obj.setdefault("runSummary", {})
     return obj
-
-
-def within_bounds(measurement: Measurement, redactor: Redactor) -> Measurement:
-    """The measurement without secrets and short enough to be stored."""
-    return measurement.model_copy(
-        update={
-            "message": _cut(redactor.text(measurement.message)),
-            "value": _cut(redactor.text(measurement.value)),
-            "metadata": {
-                key: _cut(value) for key, value in redactor.mapping(measurement.metadata).items()
-            },
-        }
-    )
 
 
 def expires_at(spec: RunSpec, status: RunStatus) -> float | None:
@@ -49,9 +33,3 @@ def expires_at(spec: RunSpec, status: RunStatus) -> float | None:
     }.get(status.phase)
     seconds = ttl.seconds_after_completion if special is None else special
     return None if seconds is None else completed + max(0, seconds) + 1
-
-
-def _cut(text: str) -> str:
-    if len(text) <= _MAX_TEXT:
-        return text
-    return f"{text[:_MAX_TEXT]}… ({len(text)} characters)"

@@ -1,0 +1,114 @@
+"""Doing what is due: asking the providers, all at once.
+
+Owns how one task becomes one measurement: the metric gets its real arguments, the provider is
+asked, whatever goes wrong is an Error measurement of that metric only, and nothing leaves without
+being masked and cut to a size that can be stored. Refuses to decide what is due, what it means, and
+where Secrets come from. Called by the controller of runs and by ``analysis.driver``.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from analysis import args
+from analysis.plan import with_secrets
+from analysis.providers.base import Now, ProviderError, Providers, RunRef, failed_measurement
+from analysis.redact import Redactor
+from analysis.schedule import Action, Task
+from analysis.spec import Measurement, Metric
+
+_MAX_TEXT: Final = 4096  # characters of one value or message; ten of them are kept per metric
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """The arguments of a run with their real values. ``missing``: why there are none."""
+
+    values: Mapping[str, str]
+    redactor: Redactor
+    missing: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What became of one task. Without a measurement what it needs was away: try again."""
+
+    task: Task
+    measurement: Measurement | None
+    metadata: Mapping[str, str]
+    failure: Exception | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Measurer:
+    """``transient``: errors of the surroundings after which the task is simply tried again.
+    ``expected``: errors whose text is fit for users as it is.
+    """
+
+    providers: Providers
+    now: Now
+    transient: tuple[type[Exception], ...] = ()
+    expected: tuple[type[Exception], ...] = ()
+
+    async def measure(self, run: RunRef, due: Sequence[Task], given: Given) -> list[Done]:
+        """All tasks at once; one that fails does not end the others."""
+        async with asyncio.TaskGroup() as group:
+            running = [group.create_task(self._perform(run, task, given)) for task in due]
+        return [task.result() for task in running]
+
+    async def _perform(self, run: RunRef, task: Task, given: Given) -> Done:
+        started = self.now()
+        metadata: Mapping[str, str] = {}
+        try:
+            if given.missing and task.action is Action.MEASURE:
+                raise ProviderError(given.missing)
+            values = dict(given.values)
+            metric = task.plan.metric if given.missing else with_secrets(task.plan, values)
+            metadata = given.redactor.mapping(self.providers.of(metric).metadata(metric))
+            measurement = await self._ask(run, task, metric)
+        except self.transient as error:
+            return Done(task, None, metadata, error)
+        except (ProviderError, args.ArgsError) as error:
+            measurement = self._failed(task, str(error), started)
+        except self.expected as error:
+            measurement = self._failed(task, str(error), started)
+        except Exception as error:  # noqa: BLE001 - a provider's bug is an error of its metric only
+            measurement = self._failed(task, f"{type(error).__name__}: {error}", started)
+        return Done(task, within_bounds(measurement, given.redactor), metadata)
+
+    async def _ask(self, run: RunRef, task: Task, metric: Metric) -> Measurement:
+        provider = self.providers.of(metric)
+        if task.measurement is None:
+            return await provider.run(run, metric, task.ordinal)
+        if task.action is Action.RESUME:
+            return await provider.resume(run, metric, task.measurement)
+        return await provider.terminate(run, metric, task.measurement)
+
+    def _failed(self, task: Task, message: str, started: float) -> Measurement:
+        """An Error measurement in place of the one that could not be made or finished."""
+        failed = failed_measurement(message, started, self.now())
+        if task.measurement is None:
+            return failed
+        return task.measurement.model_copy(
+            update={"phase": failed.phase, "message": message, "finished_at": failed.finished_at}
+        )
+
+
+def within_bounds(measurement: Measurement, redactor: Redactor) -> Measurement:
+    """The measurement without secrets and short enough to be stored."""
+    return measurement.model_copy(
+        update={
+            "message": _cut(redactor.text(measurement.message)),
+            "value": _cut(redactor.text(measurement.value)),
+            "metadata": {
+                key: _cut(value) for key, value in redactor.mapping(measurement.metadata).items()
+            },
+        }
+    )
+
+
+def _cut(text: str) -> str:
+    if len(text) <= _MAX_TEXT:
+        return text
+    return f"{text[:_MAX_TEXT]}… ({len(text)} characters)"
