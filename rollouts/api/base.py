@@ -36,9 +36,12 @@ class ApiModel(Model):
     # Scalars are strict one by one (below); strict models would refuse a JSON list as a tuple.
     model_config = ConfigDict(strict=False)
 
-    def to_wire(self) -> Obj:
-        """The JSON form as Go writes it: defaults are left out, except where CRDs require them."""
-        return self.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    def to_wire(self, only: set[str] | None = None) -> Obj:
+        """The JSON form as Go writes it: defaults are left out, except where CRDs require them.
+
+        ``only``: names of the fields that matter; required ones are there in any case.
+        """
+        return self.model_dump(mode="json", by_alias=True, exclude_defaults=True, include=only)
 
     @model_serializer(mode="wrap")
     def _with_required(self, handler: SerializerFunctionWrapHandler) -> Obj:

@@ -33,8 +33,10 @@ def without_injections(replica_set: Obj) -> Obj:
 def injected_metadata(replica_set: Obj) -> dict[str, dict[str, str]]:
     """Labels and annotations of a role that pods were given, as their ReplicaSet notes them."""
     annotations = (replica_set.get("metadata") or {}).get("annotations") or {}
+    if keys.EPHEMERAL_METADATA not in annotations:
+        return {"labels": {}, "annotations": {}}
     try:
-        noted = json.loads(annotations.get(keys.EPHEMERAL_METADATA, "{}"))
+        noted = json.loads(annotations[keys.EPHEMERAL_METADATA])
     except (TypeError, ValueError):
         noted = None
     return {part: _strings(noted, part) for part in ("labels", "annotations")}

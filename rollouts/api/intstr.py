@@ -5,6 +5,7 @@ Pure. Used by the strategies here and by the planner.
 """
 
 import re
+from functools import lru_cache
 
 from analysis.times import parse_duration
 
@@ -32,6 +33,7 @@ def resolve(value: int | str, total: int, *, round_up: bool) -> int:
     return -(-number * total // 100) if round_up else number * total // 100
 
 
+@lru_cache(maxsize=1024)  # asked several times in every pass
 def resolve_budgets(
     max_surge: int | str | None, max_unavailable: int | str | None, replicas: int
 ) -> tuple[int, int]:

@@ -5,7 +5,7 @@ listed in ``problems`` and otherwise as if it were absent. Refuses to judge (``a
 to decide (the planner). Used by everything that reads Rollouts.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Self
 
 from pydantic import Field
@@ -14,6 +14,7 @@ from analysis.decode import Problem, decode
 from rollouts.api.base import ApiModel, Bool, FreeObject, Int32, Obj, Str, WholeInstant
 from rollouts.api.bluegreen import BlueGreenStrategy
 from rollouts.api.canary import CanaryStrategy
+from rollouts.api.fielderror import FieldError
 from rollouts.api.meta import LabelSelector, Metadata
 from rollouts.api.status import RolloutStatus
 
@@ -144,13 +145,18 @@ class RolloutSpec(ApiModel):
 
 @dataclass(frozen=True, slots=True)
 class Rollout:
-    """One Rollout as read; ``raw`` is the object it was read from, unknown fields included."""
+    """One Rollout as read; ``raw`` is the object it was read from, unknown fields included.
+
+    ``verdicts``: what the checks of this very spec have found, kept from version to version because
+    most versions differ in their status only. Filled by ``api.validation``.
+    """
 
     metadata: Metadata
     spec: RolloutSpec
     status: RolloutStatus
     raw: Obj
     problems: tuple[Problem, ...] = ()
+    verdicts: dict[bool, FieldError | None] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
     def decode(cls, obj: Obj) -> Self:

@@ -184,9 +184,9 @@ class RolloutStatus(ApiModel):
     albs: tuple[AlbStatus, ...] = Field(default=(), description="AWS resources of all Ingresses.")
     duration: RolloutDuration | None = Field(default=None, description="Times of the update.")
 
-    def to_wire(self) -> Obj:
+    def to_wire(self, only: set[str] | None = None) -> Obj:
         """As Argo Rollouts writes it: both strategy parts are there, even when empty."""
-        return {"blueGreen": {}, "canary": {}, **super().to_wire()}
+        return {"blueGreen": {}, "canary": {}, **super().to_wire(only)}
 
     @property
     def unpausing(self) -> bool:

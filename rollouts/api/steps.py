@@ -5,6 +5,7 @@ business. Used by the canary strategy and by validation.
 """
 
 from enum import StrEnum
+from functools import cached_property
 
 from pydantic import Field
 
@@ -181,7 +182,7 @@ class CanaryStep(ApiModel):
     )
     plugin: PluginStep | None = Field(default=None, description="Run a step plug-in.")
 
-    @property
+    @cached_property
     def kind(self) -> StepKind | None:
         """The kind that is executed, by precedence; None for an empty entry."""
         present = {

@@ -32,7 +32,9 @@ def validate(rollout: Rollout, *, resolved: bool = False) -> FieldError | None:
 
     ``resolved``: the template (and selector) in ``rollout`` were filled in from its workloadRef.
     """
-    return next(problems(rollout, resolved=resolved), None)
+    if resolved not in rollout.verdicts:
+        rollout.verdicts[resolved] = next(problems(rollout, resolved=resolved), None)
+    return rollout.verdicts[resolved]
 
 
 def problems(rollout: Rollout, *, resolved: bool = False) -> Iterator[FieldError]:

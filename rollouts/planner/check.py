@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from rollouts.api.canary import CanaryStrategy
 from rollouts.api.fielderror import FieldError, invalid_message
 from rollouts.api.references import References, validate_references
-from rollouts.api.rollout import Rollout, RolloutSpec
+from rollouts.api.rollout import Rollout
 from rollouts.api.steps import StepKind
 from rollouts.api.trafficrouting import DEFAULT_MAX_WEIGHT
 from rollouts.api.validation import validate
@@ -20,24 +20,16 @@ from rollouts.traffic.registry import routers
 from rollouts.traffic.router import Router
 
 
-def check(world: World, sound: RolloutSpec | None = None) -> str | None:
-    """What is wrong, as the message of the InvalidSpec condition; None when nothing is.
-
-    ``sound``: a spec in which an earlier pass has found nothing wrong by itself.
-    """
+def check(world: World) -> str | None:
+    """What is wrong, as the message of the InvalidSpec condition; None when nothing is."""
     rollout = world.rollout
     found = References(
         service=world.services.get,
         template=world.templates.get,
         cluster_template=world.cluster_templates.get,
     )
-    itself = (
-        validate(rollout, resolved=workload.is_resolved(world))
-        if rollout.spec is not sound
-        else None
-    )
     error = (
-        itself
+        validate(rollout, resolved=workload.is_resolved(world))
         or workload.problem(world)
         or _beyond_us(rollout)
         or validate_references(rollout, found)

@@ -29,6 +29,8 @@ def report(draft: Draft) -> None:
 
 
 def _unreadable(rs: ReplicaSet) -> Iterator[tuple[str, str]]:
+    if rs.revision and rs.desired_annotation is not None and not rs.deadline:
+        return
     present = rs.raw["metadata"].get("annotations") or {}
     for key in (keys.REVISION, keys.DESIRED_REPLICAS):
         if key in present and annotation_number(rs.raw, key) is None:

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Final
 
 from rollouts.api import labels as keys
-from rollouts.api.rollout import RolloutSpec
 from rollouts.api.status import RolloutStatus
 from rollouts.kube.patches import apply_merge
 from rollouts.kube.resources import ROLLOUTS
@@ -44,14 +43,13 @@ _INVALID_RETRY_SECONDS: Final = 20.0  # what heals it may be something nobody te
 class _Pass:
     """What one pass decided; ``writes`` end with the status patch, if there is one.
 
-    ``sound``: the spec, where it has been found valid. ``why`` is left to the pass without writes.
+    ``why`` is left to the pass without writes.
     """
 
     writes: tuple[Write, ...] = ()
     events: tuple[Event | Timing, ...] = ()
     why: tuple[Blocker, ...] = ()
     wakes: tuple[float, ...] = ()
-    sound: RolloutSpec | None = None
 
 
 def plan(world: World) -> Plan:
@@ -63,30 +61,30 @@ def plan(world: World) -> Plan:
     if world.rollout.metadata.deletion_timestamp is not None:
         return Plan(why=(Blocker("Deleted", "the Rollout is being deleted"),))
     actions: list[Action] = []
-    current, sound = world, None
+    current = world
     canary = world.rollout.spec.canary
     step_count = len(canary.steps) if canary else 0
     for _ in range(_MAX_PASSES + _PASSES_PER_STEP * step_count):
-        decided = _one_pass(current, sound)
+        decided = _one_pass(current)
         if not decided.writes:
             return Plan(
                 actions=_condense(world.rollout.status, actions),
                 why=decided.why,
                 wake_at=min(decided.wakes, default=None),
-                status=current.rollout.status.to_wire(),
+                status=current.rollout.raw.get("status"),
             )
         actions += decided.writes
         actions += (event for event in decided.events if event not in actions)
-        current, sound = project(current, decided.writes), decided.sound
+        current = project(current, decided.writes)
     meta = world.rollout.metadata
     raise RuntimeError(
         f"planning {meta.namespace}/{meta.name} does not come to rest: {actions[-3:]}"
     )
 
 
-def _one_pass(world: World, sound: RolloutSpec | None) -> _Pass:
+def _one_pass(world: World) -> _Pass:
     world = workload.resolve(world)
-    problem = check(world, sound)
+    problem = check(world)
     if problem is not None:
         status, events = statuses.invalid(world, problem)
         write = statuses.write(world.rollout, status)
@@ -132,7 +130,6 @@ def _one_pass(world: World, sound: RolloutSpec | None) -> _Pass:
         (*draft.events, *draft.timings),
         tuple(draft.blockers),
         tuple(wake for wake in draft.wakes if wake > world.now),
-        world.rollout.spec,
     )
 
 

@@ -38,9 +38,12 @@ def _after(world: World, write: Write) -> World:
         adopted = ReplicaSet.of(apply_merge(orphan, write.body))
         return replace(world, orphans=left, replica_sets=(*world.replica_sets, adopted))
     if write.resource == REPLICA_SETS:
-        sets = {rs.name: rs.raw for rs in world.replica_sets}
-        raws = _applied(sets, write, world.now)
-        return replace(world, replica_sets=tuple(ReplicaSet.of(raw) for raw in raws.values()))
+        known = {rs.name: rs for rs in world.replica_sets}
+        raws = _applied({name: rs.raw for name, rs in known.items()}, write, world.now)
+        sets = (
+            known[name] if name != write.name else ReplicaSet.of(raw) for name, raw in raws.items()
+        )
+        return replace(world, replica_sets=tuple(sets))
     if write.resource == DEPLOYMENTS and world.workload is not None:
         resized: Obj = apply_merge(world.workload, write.body)
         meta = resized["metadata"]

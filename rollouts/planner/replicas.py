@@ -7,6 +7,7 @@ move: never more than ``replicas + surge`` pods by our doing, never fewer than
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,7 @@ class Budget:
         return self.replicas - self.unavailable
 
 
+@lru_cache(maxsize=1024)  # asked several times in every pass
 def split(replicas: int, weight: int, max_weight: int, surge: int) -> tuple[int, int]:
     """(canary, stable) pod counts that come closest to ``weight`` of ``max_weight``.
 

@@ -36,9 +36,12 @@ def finish(draft: Draft) -> None:
 
 def write(rollout: Rollout, status: RolloutStatus) -> Write | None:
     """The patch that stores ``status``, or None when nothing differs."""
-    if status == rollout.status:
+    before = rollout.status
+    fields = RolloutStatus.model_fields
+    changed = {name for name in fields if getattr(before, name) != getattr(status, name)}
+    if not changed:
         return None
-    diff = merge_diff(rollout.status.to_wire(), status.to_wire())
+    diff = merge_diff(before.to_wire(changed), status.to_wire(changed))
     if not diff:
         return None
     return Write(

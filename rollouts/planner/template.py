@@ -17,12 +17,21 @@ from rollouts.planner.world import ReplicaSet
 
 def same_template(replica_set: ReplicaSet, template: Obj) -> bool:
     """Whether the ReplicaSet's pods are what ``template`` of the Rollout asks for."""
+    if _images(replica_set.template) != _images(template):
+        return False
     return same_pods(without_injections(replica_set.raw), template)
 
 
 def same_pods(one: Obj, other: Obj) -> bool:
     """Whether two pod templates mean the same pods."""
     return _essence(one) == _essence(other)
+
+
+def _images(template: Obj) -> list[Any]:
+    """What nobody defaults or injects: unequal images are unequal pods, at no cost."""
+    spec = template.get("spec") or {}
+    containers = spec.get("containers") or []
+    return [each.get("image") for each in containers if isinstance(each, dict)]
 
 
 def _essence(template: Obj) -> Obj:

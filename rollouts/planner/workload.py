@@ -73,6 +73,7 @@ def resolve(world: World) -> World:
         rollout,
         spec=rollout.spec.model_copy(update=spec),
         raw={**rollout.raw, "spec": {**rollout.raw["spec"], **raw}},
+        verdicts={},
     )
     return replace(world, rollout=resolved)
 
