@@ -23,11 +23,14 @@ class ArgsError(ValueError):
 
 
 def union(groups: Sequence[Sequence[Argument]]) -> list[Argument]:
-    """The arguments several templates declare, by name; a value wins over none."""
+    """The arguments several templates declare, by name.
+
+    A value wins over a source, a source over nothing, and of two sources the later one counts.
+    """
     merged: dict[str, Argument] = {}
     for argument in (argument for group in groups for argument in group):
         known = merged.get(argument.name)
-        if known is None or not _given(known):
+        if known is None or (known.value is None and (_given(argument) or not _given(known))):
             merged[argument.name] = argument
         elif known.value is not None and argument.value not in (None, known.value):
             raise ArgsError(

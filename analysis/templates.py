@@ -37,9 +37,12 @@ class TemplateMissing(TemplateError):
 
 
 def collect(refs: Sequence[TemplateRef], lookup: Lookup) -> list[TemplateSpec]:
-    """The referenced templates and all they include, each once, in the order they are met."""
+    """The referenced templates and all they include, each once, in the order they are met, those
+    of the namespace before those of the cluster. A template that includes itself is met once.
+    """
     seen: set[tuple[str, bool]] = set()
-    found: list[TemplateSpec] = []
+    own: list[TemplateSpec] = []
+    shared: list[TemplateSpec] = []
     pending = list(reversed(refs))
     while pending:
         ref = pending.pop()
@@ -50,9 +53,9 @@ def collect(refs: Sequence[TemplateRef], lookup: Lookup) -> list[TemplateSpec]:
         template = lookup(ref)
         if template is None:
             raise TemplateMissing(ref)
-        found.append(template)
+        (shared if ref.cluster_scope else own).append(template)
         pending.extend(reversed(template.templates))
-    return found
+    return own + shared
 
 
 def run_spec(

@@ -2,8 +2,8 @@
 
 Owns the life of background, step, pre- and post-promotion runs. A run is first named in the status
 and then made to exist, so a crash between the two neither loses nor repeats an analysis, and an old
-verdict is never read again: a new attempt gets a new name. A run that was stopped has not passed.
-Refuses to measure. Pure; called by both strategies.
+verdict is never read again: a new attempt gets a new name. A run that was stopped, or that lost the
+pods it judges, has not passed. Refuses to measure. Pure; called by both strategies.
 """
 
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from rollouts.api.reasons import PauseReason, RunType
 from rollouts.api.status import AnalysisRunStatus
 from rollouts.api.steps import StepKind
 from rollouts.kube.resources import ANALYSIS_RUNS
-from rollouts.planner import promotion, runspec, steps
+from rollouts.planner import promotion, runspec, steps, subjects
 from rollouts.planner.draft import Draft
 from rollouts.planner.plan import Verb, Write
 from rollouts.planner.world import Run
@@ -44,6 +44,7 @@ class _Slot:
 
     kind: RunType
     analysis: RolloutAnalysis
+    may_begin: bool = True
 
     def suffix(self, step: int | None) -> str:
         match self.kind:
@@ -76,9 +77,11 @@ def find(draft: Draft, named: AnalysisRunStatus | None) -> Run | None:
 
 
 def passed(draft: Draft, named: AnalysisRunStatus | None) -> bool:
-    """Whether the run has come to a good end by itself."""
+    """Whether the run has come to a good end by itself, over pods that stayed."""
     run = find(draft, named)
-    return run is not None and run.phase == "Successful" and not run.terminating
+    if named is None or run is None or run.phase != "Successful" or run.terminating:
+        return False
+    return subjects.lost_at(run) is None and not subjects.losing(draft, named, run)
 
 
 def reconcile_canary(draft: Draft, canary: CanaryStrategy) -> bool:
@@ -134,7 +137,7 @@ def reconcile_blue_green(
         if analysis is None:
             _put(draft, kind, None)
         elif may_begin or entry(draft, kind):
-            stopped = _keep(draft, _Slot(kind, analysis), None) or stopped
+            stopped = _keep(draft, _Slot(kind, analysis, may_begin), None) or stopped
     _tidy(draft)
     return stopped
 
@@ -166,7 +169,14 @@ def _keep(draft: Draft, slot: _Slot, step: int | None) -> bool:
     run = find(draft, named)
     if run is None:
         return not _create(draft, slot, named.name, step)
+    if slot.kind is not RunType.BACKGROUND and subjects.losing(draft, named, run):
+        subjects.note(draft, run)
+        return True
     _mirror(draft, slot.kind, named, run)
+    if subjects.is_void(run) and slot.may_begin and subjects.again(draft):
+        name = _free_name(draft, runspec.base_name(draft) + slot.suffix(step))
+        _put(draft, slot.kind, AnalysisRunStatus(name=name))
+        return False
     return _judge(draft, slot.kind, run)
 
 
@@ -229,6 +239,8 @@ def _mirror(draft: Draft, kind: RunType, named: AnalysisRunStatus, run: Run) -> 
 
 
 def _put(draft: Draft, kind: RunType, value: AnalysisRunStatus | None) -> None:
+    if entry(draft, kind) == value:
+        return
     field = {_FIELDS[kind]: value}
     if kind in (RunType.STEP, RunType.BACKGROUND):
         draft.set(canary=draft.status.canary.model_copy(update=field))

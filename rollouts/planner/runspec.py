@@ -5,6 +5,7 @@ of the stable or the latest revision, or a field of the Rollout. Refuses to deci
 (``planner.runs``). Pure.
 """
 
+import json
 import re
 from collections.abc import Callable
 from typing import Any, Final
@@ -17,6 +18,7 @@ from rollouts.api import labels as keys
 from rollouts.api.analysis import AnalysisRunArgument, RolloutAnalysis
 from rollouts.api.reasons import RunType
 from rollouts.kube.resources import ANALYSIS_RUNS
+from rollouts.planner import subjects
 from rollouts.planner.draft import Draft
 from rollouts.planner.plan import Obj
 from rollouts.planner.revision import owner_reference, revision_number
@@ -59,6 +61,7 @@ def build(
     annotations = {
         keys.REVISION: str(revision_number(draft)),
         **(extra.annotations if extra else {}),
+        **({} if kind is RunType.BACKGROUND else subjects.begun_with(draft)),
     }
     return {
         "apiVersion": ANALYSIS_RUNS.api_version,
@@ -105,10 +108,11 @@ def field_value(rollout: Obj, path: str) -> str:
     """
     indexed = _INDEXED.match(path)
     if indexed:
-        found = (rollout["metadata"].get(indexed[1]) or {}).get(indexed[2])
+        found = (rollout["metadata"].get(indexed[1]) or {}).get(indexed[2], "")
     elif path in ("metadata.labels", "metadata.annotations"):
         entries = rollout["metadata"].get(path.partition(".")[2]) or {}
-        return "\n".join(f'{key}="{entries[key]}"' for key in sorted(entries))
+        quoted = {key: json.dumps(entries[key], ensure_ascii=False) for key in sorted(entries)}
+        return "\n".join(f"{key}={value}" for key, value in quoted.items())
     else:
         found = _at(rollout, _PATH_PARTS.findall(path))
     if found is None or isinstance(found, dict | list):

@@ -140,6 +140,10 @@ class Run:
         return self.raw["metadata"].get("labels") or {}
 
     @property
+    def annotations(self) -> Mapping[str, str]:
+        return self.raw["metadata"].get("annotations") or {}
+
+    @property
     def completed(self) -> bool:
         return self.phase in ("Successful", "Failed", "Error", "Inconclusive")
 
