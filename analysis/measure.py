@@ -57,6 +57,26 @@ class Measurer:
             running = [group.create_task(self._perform(run, task, given)) for task in due]
         return [task.result() for task in running]
 
+    async def collect_garbage(
+        self, run: RunRef, done: Sequence[Done]
+    ) -> list[tuple[str, Exception]]:
+        """Remove what older measurements left behind; the metrics for which that failed, and why.
+
+        Errors that are neither a provider's nor ``expected`` pass through.
+        """
+        known: tuple[type[Exception], ...] = (ProviderError, *self.expected)
+        failed: list[tuple[str, Exception]] = []
+        for one in done:
+            if one.measurement is None or one.measurement.finished_at is None:
+                continue
+            metric = one.task.plan.metric
+            try:
+                provider = self.providers.of(metric)
+                await provider.garbage_collect(run, metric, one.task.plan.retention)
+            except known as error:
+                failed.append((metric.name, error))
+        return failed
+
     async def _perform(self, run: RunRef, task: Task, given: Given) -> Done:
         started = self.now()
         metadata: Mapping[str, str] = {}

@@ -17,7 +17,7 @@ from analysis.assess import conclude, record, refuse, transitions
 from analysis.decode import Problem, decode
 from analysis.measure import Done, Given, Measurer
 from analysis.plan import RunPlan, SpecError, plan_run
-from analysis.providers.base import ProviderError, Providers, RunRef
+from analysis.providers.base import Providers, RunRef
 from analysis.redact import Redactor
 from analysis.schedule import Task, is_terminating, tasks, wake_at
 from analysis.spec import RunSpec, RunStatus
@@ -81,7 +81,6 @@ class AnalysisRunReconciler:
     ) -> None:
         self._api = api
         self._runs = runs
-        self._providers = providers
         self._clock = clock
         self._measurer = Measurer(providers, clock.wall, _TRANSIENT, (ApiError,))
         self._record = record_event
@@ -174,20 +173,13 @@ class AnalysisRunReconciler:
         return Given(args.values(spec.args, secrets), Redactor.of(secrets.values()))
 
     async def _collect_garbage(self, run: RunRef, done: Sequence[Done]) -> None:
-        for one in done:
-            if one.measurement is None or one.measurement.finished_at is None:
-                continue
-            metric = one.task.plan.metric
-            try:
-                provider = self._providers.of(metric)
-                await provider.garbage_collect(run, metric, one.task.plan.retention)
-            except (ProviderError, ApiError) as error:
-                _log.warning(
-                    "garbage of a metric stays for now",
-                    run=f"{run.namespace}/{run.name}",
-                    metric=metric.name,
-                    error=str(error),
-                )
+        for metric, error in await self._measurer.collect_garbage(run, done):
+            _log.warning(
+                "garbage of a metric stays for now",
+                run=f"{run.namespace}/{run.name}",
+                metric=metric,
+                error=str(error),
+            )
 
     # --- writing ---
 
