@@ -6,6 +6,7 @@ see a float for a scalar and a list of floats for a vector or a matrix.
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any, Final
@@ -56,36 +57,36 @@ class PrometheusSource:
 
     async def ask(self, run: RunRef, metric: Metric, question: Question) -> Answer:  # noqa: ARG002 - the seam
         config = metric.provider.prometheus or Prometheus()
-        request, form = self._request(config, question)
+        path, form = "/api/v1/query", {"query": config.query}
+        if config.range_query is not None:
+            path, form = "/api/v1/query_range", form | _range(config.range_query, question)
+        return read_answer(await self.exchange(config, path, form, _timeout(config)))
+
+    async def exchange(
+        self, config: Prometheus, path: str, form: Mapping[str, str], seconds: float
+    ) -> Response:
+        """One call of the server's API, as the metric identifies itself, within ``seconds``.
+
+        Raises ProviderError where there is no answer at all.
+        """
+        form = {**form, "timeout": f"{seconds:g}s"}
+        request = Request(
+            url=checked_address(config.address or self.default_address) + path,
+            method="POST",
+            headers=(_FORM, *((header.key, header.value) for header in config.headers)),
+            timeout=seconds,
+            insecure=config.insecure,
+        )
         request = await authenticated(self.http, request, config.authentication)
         response = await self.http.send(replace(request, body=urlencode(form).encode()))
         if response.status in (405, 501):
             asked = replace(request, method="GET", url=f"{request.url}?{urlencode(form)}")
             response = await self.http.send(asked)
-        return read_answer(response)
+        return response
 
     def metadata(self, metric: Metric) -> dict[str, str]:
         config = metric.provider.prometheus or Prometheus()
         return {"ResolvedPrometheusQuery": config.query}
-
-    def _request(self, config: Prometheus, question: Question) -> tuple[Request, dict[str, str]]:
-        timeout = DEFAULT_TIMEOUT if config.timeout is None else config.timeout
-        if timeout < 0:
-            raise ProviderError("prometheus timeout should not be negative")
-        timeout = timeout or DEFAULT_TIMEOUT
-        form = {"query": config.query, "timeout": f"{timeout}s"}
-        path = "/api/v1/query"
-        if config.range_query is not None:
-            path = "/api/v1/query_range"
-            form |= _range(config.range_query, question)
-        headers = (_FORM, *((header.key, header.value) for header in config.headers))
-        return Request(
-            url=checked_address(config.address or self.default_address) + path,
-            method="POST",
-            headers=headers,
-            timeout=timeout,
-            insecure=config.insecure,
-        ), form
 
 
 def provider(tools: Tools) -> MetricProvider:
@@ -112,6 +113,16 @@ def checked_address(address: str) -> str:
 
 def read_answer(response: Response) -> Answer:
     """What the server said. Raises ProviderError unless it is a value."""
+    document = read_document(response)
+    data = document.get("data")
+    if not isinstance(data, dict):
+        raise ProviderError("bad_response: the answer has no data")
+    result, value = read_value(data.get("resultType"), data.get("result"))
+    return Answer(result, value, _warnings(document))
+
+
+def read_document(response: Response) -> dict[str, Any]:
+    """The JSON of an answer that is a success. Raises ProviderError for all others."""
     try:
         document = orjson.loads(response.body)
     except orjson.JSONDecodeError:
@@ -123,11 +134,7 @@ def read_answer(response: Response) -> Answer:
         raise ProviderError(f"{kind}: {str(document.get('error') or 'no reason given')[:1024]}")
     if not 200 <= response.status < 300:
         raise ProviderError(_not_json(response.status))
-    data = document.get("data")
-    if not isinstance(data, dict):
-        raise ProviderError("bad_response: the answer has no data")
-    result, value = read_value(data.get("resultType"), data.get("result"))
-    return Answer(result, value, _warnings(document))
+    return document
 
 
 def read_value(kind: object, data: Any) -> tuple[Any, str]:
@@ -173,6 +180,13 @@ def _range(wanted: RangeQuery, question: Question) -> dict[str, str]:
     except ValueError as error:
         raise ProviderError(f"rangeQuery.step: {error}") from error
     return {"start": f"{start:.3f}", "end": f"{end:.3f}", "step": f"{step:g}"}
+
+
+def _timeout(config: Prometheus) -> float:
+    timeout = DEFAULT_TIMEOUT if config.timeout is None else config.timeout
+    if timeout < 0:
+        raise ProviderError("prometheus timeout should not be negative")
+    return timeout or DEFAULT_TIMEOUT
 
 
 def _instant(field: str, source: str, now: float) -> float:
