@@ -82,7 +82,8 @@ class Draft:
 
     def set(self, **fields: Any) -> None:
         """Change fields of the next status."""
-        self.status = self.status.model_copy(update=fields)
+        if any(getattr(self.status, name) != value for name, value in fields.items()):
+            self.status = self.status.model_copy(update=fields)
 
     def event(self, reason: str, message: str, *, warning: bool = False) -> None:
         """Tell users what was decided."""

@@ -5,6 +5,8 @@ function of the World and of what the pass decided. Pure; called at the beginnin
 every pass.
 """
 
+from collections.abc import Collection
+
 from rollouts.api.conditions import Condition, Conditions, Truth, get, replace
 from rollouts.api.reasons import ConditionType, EventReason, Reason
 from rollouts.api.rollout import Rollout
@@ -38,10 +40,16 @@ def write(rollout: Rollout, status: RolloutStatus) -> Write | None:
     """The patch that stores ``status``, or None when nothing differs."""
     before = rollout.status
     fields = RolloutStatus.model_fields
-    changed = {name for name in fields if getattr(before, name) != getattr(status, name)}
+    changed = {
+        name: field.alias or name
+        for name, field in fields.items()
+        if getattr(before, name) != getattr(status, name)
+    }
     if not changed:
         return None
-    diff = merge_diff(before.to_wire(changed), status.to_wire(changed))
+    stored, new = rollout.raw.get("status"), status.to_wire(set(changed))
+    readable = stored if isinstance(stored, dict) else {}
+    diff = merge_diff(_only(readable, changed.values()), _only(new, changed.values()))
     if not diff:
         return None
     return Write(
@@ -52,6 +60,10 @@ def write(rollout: Rollout, status: RolloutStatus) -> Write | None:
         subresource="status",
         resource_version=rollout.metadata.resource_version,
     )
+
+
+def _only(document: Obj, keys: Collection[str]) -> Obj:
+    return {key: value for key, value in document.items() if key in keys}
 
 
 def invalid(world: World, message: str) -> tuple[RolloutStatus, tuple[Event, ...]]:
