@@ -17,7 +17,6 @@ from rollouts.kube.guard import NotLeader
 from rollouts.kube.queue import Key
 from rollouts.kube.writes import WriteLog
 from rollouts.planner.plan import Verb, Write
-from rollouts.planner.world import World
 
 _AT_ONCE: Final = 10  # requests under way at the same time
 _GONE: Final = (404, 409)  # the pod, or the one by that uid: nothing to tell anybody
@@ -25,20 +24,21 @@ _log = structlog.get_logger("rollout")
 
 
 class PodWrites:
-    """The optional writes of one plan for ``world``'s Rollout."""
+    """The optional writes of one plan; events about them are ``owner``'s."""
 
     def __init__(
         self,
         api: KubeApi,
         log: WriteLog,
         record: Callable[[Obj, str, str, str], None],
-        world: World,
+        owner: Obj,
     ) -> None:
         self._api = api
         self._written = log
         self._record = record
-        self._rollout = world.rollout
-        self._owner = Key(world.rollout.metadata.namespace, world.rollout.metadata.name)
+        self._raw = owner
+        self._uid = str(owner["metadata"].get("uid", ""))
+        self._owner = Key(owner["metadata"].get("namespace", ""), owner["metadata"]["name"])
         self._refused = 0
 
     async def send(self, writes: Sequence[Write]) -> None:
@@ -78,8 +78,7 @@ class PodWrites:
             return
         self._refused -= write.instead
         meta = {"namespace": self._owner.namespace, "name": write.name, "uid": write.uid}
-        uid = self._rollout.metadata.uid
-        self._written.deleted(self._owner, uid, write.resource, {"metadata": meta})
+        self._written.deleted(self._owner, self._uid, write.resource, {"metadata": meta})
 
     async def _patch(self, write: Write) -> None:
         metadata = {**write.body["metadata"], "uid": write.uid}
@@ -90,7 +89,7 @@ class PodWrites:
         except ApiError as error:
             self._survive(write, error)
             return
-        self._written.wrote(self._owner, self._rollout.metadata.uid, write.resource, written)
+        self._written.wrote(self._owner, self._uid, write.resource, written)
 
     def _survive(self, write: Write, error: ApiError) -> None:
         """Say what a refusal means for this pod; raise what is no refusal."""
@@ -101,4 +100,4 @@ class PodWrites:
         _log.warning("refused", verb=write.verb, pod=write.name, reason=error.message)
         if write.verb is Verb.EVICT:
             message = f"Pod {write.name} is not evicted yet: {error.message}"
-            self._record(self._rollout.raw, "Warning", EventReason.EVICTION_REFUSED, message)
+            self._record(self._raw, "Warning", EventReason.EVICTION_REFUSED, message)

@@ -8,7 +8,7 @@ from typing import Final
 
 import structlog
 
-from rollouts.controllers.execute import Executor
+from rollouts.controllers.execute import Executor, Owner
 from rollouts.controllers.gather import Gatherer
 from rollouts.controllers.metrics import Metrics
 from rollouts.kube.queue import Key
@@ -91,7 +91,7 @@ class RolloutReconciler:
             return self._clock.wall() + rest
         if decided.writes:
             _tell(world, decided)
-        await self._executor.execute(world, decided)
+        await self._executor.execute(Owner(ROLLOUTS, world.rollout.raw), decided)
         if self._metrics is not None:
             self._metrics.observe_rollout(world.rollout, decided.status or {})
         return decided.wake_at

@@ -5,10 +5,12 @@ send it and to judge its safety; a Blocker is one reason why nothing more can ha
 made by the planner, carried out by ``controllers.execute``, printed by ``why``.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, TypeAlias
 
+from rollouts.kube.errors import ApiError
 from rollouts.kube.resources import Resource
 
 Obj: TypeAlias = dict[str, Any]
@@ -73,7 +75,9 @@ class Write:
     ``effect``: what it does to capacity or traffic, where it does. ``owner_must_exist``: to be sent
     only after the server has said that the Rollout is still there. ``namespace``: the object's, if
     not the Rollout's. ``optional``: the plan goes on when the server refuses it. ``instead``: sent
-    only in the place of an optional one that was refused.
+    only in the place of an optional one that was refused. ``otherwise``: what to write when the
+    server will never take this (the name is somebody else's, it is forbidden, it is invalid), if
+    anything; the plan ends there.
     """
 
     verb: Verb
@@ -88,15 +92,17 @@ class Write:
     namespace: str = ""
     optional: bool = False
     instead: bool = False
+    otherwise: "Callable[[ApiError], Write | None] | None" = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A Kubernetes event about the Rollout."""
+    """A Kubernetes event about the object a plan is for; ``upwards``: also about its owner."""
 
     type: str
     reason: str
     message: str
+    upwards: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ crash between two writes leaves a world from which the same end is reached. Refu
 Pure; called by the controller, the simulator, the tests and ``why``.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from rollouts.api import labels as keys
@@ -194,17 +194,7 @@ def _with_body(first: Action, second: Write) -> Write:
     assert isinstance(first, Write)  # noqa: S101 - the callers found it by being one
     merged = _merged(first.body, second.body) if first.verb is Verb.PATCH else None
     body = apply_merge(first.body, second.body) if merged is None else merged
-    return Write(
-        first.verb,
-        first.resource,
-        first.name,
-        body,
-        subresource=first.subresource,
-        resource_version=first.resource_version,
-        uid=first.uid,
-        effect=first.effect,
-        namespace=first.namespace,
-    )
+    return replace(first, body=body)
 
 
 def _merged(first: dict[str, object], second: dict[str, object]) -> dict[str, object]:

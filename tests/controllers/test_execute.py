@@ -4,9 +4,10 @@ from typing import Any
 
 import pytest
 
-from rollouts.controllers.execute import Executor
+from rollouts.controllers.execute import Executor, Owner
 from rollouts.kube.api import Obj
 from rollouts.kube.errors import Conflict
+from rollouts.kube.resources import ROLLOUTS
 from rollouts.kube.writes import WriteLog
 from rollouts.planner.plan import Plan, Timing
 from rollouts.planner.planner import plan
@@ -50,11 +51,12 @@ async def test_an_update_that_ended_is_told_once_it_is_stored_and_not_before():
     told: list[Timing] = []
     api = Stored(world.rollout.raw)
     executor = Executor(api, WriteLog(SystemClock()), lambda *_: None, told.append)
+    owner = Owner(ROLLOUTS, world.rollout.raw)
     api.refusing = True
     with pytest.raises(Conflict):
-        await executor.execute(world, decided)
+        await executor.execute(owner, decided)
     assert told == []
     api.refusing = False
-    await executor.execute(world, decided)
+    await executor.execute(owner, decided)
     assert [timing.outcome for timing in told] == ["Promoted"]
     assert plan(project(world, decided.writes)).timings == ()
