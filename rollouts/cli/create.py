@@ -23,7 +23,6 @@ from rollouts.cli.common import (
 )
 
 if TYPE_CHECKING:
-    from rollouts.cli.lint.documents import Document
     from rollouts.kube.api import Obj
     from rollouts.kube.resources import Resource
 
@@ -173,35 +172,13 @@ def _resource(obj: "Obj") -> "Resource":
 
 def _objects(names: Sequence[str]) -> "list[Obj]":
     """All objects of the files. Raises FailedError for the first that cannot be created so."""
-    from rollouts.cli.lint.command import texts
-    from rollouts.cli.lint.documents import UnreadableError, read
+    from rollouts.cli.files import documents, refuse_misspelt
 
     found: list[Any] = []
-    for file, text in texts(names):
-        try:
-            for document in read(file, text):
-                _refuse_unknown(document)
-                found.append(document.obj)
-        except UnreadableError as error:
-            line, column = error.place
-            raise FailedError(f"{file}:{line}:{column}: {error}") from None
+    for document in documents(names):
+        _resource(document.obj)
+        refuse_misspelt(document)
+        found.append(document.obj)
     if not found:
         raise FailedError("no objects in the files given")
     return found
-
-
-def _refuse_unknown(document: "Document") -> None:
-    from rollouts.cli.lint.schema import unknown_fields
-
-    obj = document.obj
-    for flaw in document.flaws:
-        line, column = flaw.place
-        raise FailedError(f"{document.file}:{line}:{column}: {flaw.path}: {flaw.message}")
-    _resource(obj)
-    meta = obj.get("metadata")
-    if not isinstance(meta, dict) or not (meta.get("name") or meta.get("generateName")):
-        line, column = document.place("metadata")
-        raise FailedError(f"{document.file}:{line}:{column}: metadata.name: Required value")
-    for refusal in unknown_fields(obj):
-        line, column = document.place(refusal.path, key=refusal.unknown)
-        raise FailedError(f"{document.file}:{line}:{column}: {refusal.path}: {refusal.message}")
