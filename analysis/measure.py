@@ -12,13 +12,17 @@ from dataclasses import dataclass
 from typing import Final
 
 from analysis import args
+from analysis.bounds import cut
 from analysis.plan import with_secrets
 from analysis.providers.base import Now, ProviderError, Providers, RunRef, failed_measurement
 from analysis.redact import Redactor
 from analysis.schedule import Action, Task
 from analysis.spec import Measurement, Metric
 
-_MAX_TEXT: Final = 4096  # characters of one value or message; ten of them are kept per metric
+# Characters of what one measurement keeps.
+_MAX_VALUE: Final = 4096
+_MAX_TEXT: Final = 1024
+_MAX_OF: Final[Mapping[str, int]] = {"query": 2048, "reason": 768}
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +89,8 @@ class Measurer:
                 raise ProviderError(given.missing)
             values = dict(given.values)
             metric = task.plan.metric if given.missing else with_secrets(task.plan, values)
-            metadata = given.redactor.mapping(self.providers.of(metric).metadata(metric))
+            about = given.redactor.mapping(self.providers.of(metric).metadata(metric))
+            metadata = {key: cut(text, _MAX_VALUE) for key, text in about.items()}
             measurement = await self._ask(run, task, metric)
         except self.transient as error:
             return Done(task, None, metadata, error)
@@ -117,18 +122,11 @@ class Measurer:
 
 def within_bounds(measurement: Measurement, redactor: Redactor) -> Measurement:
     """The measurement without secrets and short enough to be stored."""
+    metadata = redactor.mapping(measurement.metadata)
     return measurement.model_copy(
         update={
-            "message": _cut(redactor.text(measurement.message)),
-            "value": _cut(redactor.text(measurement.value)),
-            "metadata": {
-                key: _cut(value) for key, value in redactor.mapping(measurement.metadata).items()
-            },
+            "message": cut(redactor.text(measurement.message), _MAX_TEXT),
+            "value": cut(redactor.text(measurement.value), _MAX_VALUE),
+            "metadata": {k: cut(v, _MAX_OF.get(k, _MAX_VALUE)) for k, v in metadata.items()},
         }
     )
-
-
-def _cut(text: str) -> str:
-    if len(text) <= _MAX_TEXT:
-        return text
-    return f"{text[:_MAX_TEXT]}… ({len(text)} characters)"

@@ -38,6 +38,7 @@ from analysis.expr.predicates import Frame
 from analysis.expr.values import to_text, type_name
 
 Run: TypeAlias = Callable[[Frame], Any]
+_ASK_EMPTY: Final = frozenset({"len", "count", "isNil", "default", "type"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,8 @@ class Program:
 
     source: str
     _run: Run
+    asks_empty: bool = False
+    """Whether it looks at there being anything at all: ``len``, ``isNil``, ``default``, ``??`` …"""
 
     def run(self, result: Any, *, now: float = 0.0, meter: Meter | None = None) -> Any:
         """Its value for ``result`` at ``now`` (seconds since the epoch). Raises ExprError."""
@@ -64,8 +67,10 @@ class Program:
 @lru_cache(maxsize=512)
 def compile_expression(source: str) -> Program:
     """Raises ExprError with the position of what is wrong."""
+    compiler = _Compiler()
     try:
-        return Program(source, _Compiler().compile(parse(source)))
+        body = compiler.compile(parse(source))
+        return Program(source, body, compiler.asks_empty)
     except ExprError as error:
         error.source = source
         raise
@@ -79,6 +84,7 @@ class _NilChain(Exception):
 class _Compiler:
     names: list[str] = field(default_factory=lambda: ["result"])
     depth: int = 0
+    asks_empty: bool = False
 
     def compile(self, node: Node) -> Run:
         self.depth += 1
@@ -110,6 +116,7 @@ class _Compiler:
 
     def literal(self, node: Literal) -> Run:
         value = node.value
+        self.asks_empty |= value is None
         return lambda _: value
 
     def name(self, node: Name) -> Run:
@@ -140,6 +147,7 @@ class _Compiler:
         if operator == "or":
             return lambda frame: need_bool(left(frame), "or") or need_bool(right(frame), "or")
         if operator == "??":
+            self.asks_empty = True
 
             def coalesce(frame: Frame) -> Any:
                 value = left(frame)
@@ -158,6 +166,7 @@ class _Compiler:
 
     def member(self, node: Member) -> Run:
         target, key, optional = self.compile(node.target), self.compile(node.key), node.optional
+        self.asks_empty |= optional
 
         def run(frame: Frame) -> Any:
             value = target(frame)
@@ -209,6 +218,7 @@ class _Compiler:
 
     def array(self, node: Array) -> Run:
         items = [self.compile(item) for item in node.items]
+        self.asks_empty |= not items
         return lambda frame: [item(frame) for item in items]
 
     def map(self, node: Map) -> Run:
@@ -248,6 +258,7 @@ class _Compiler:
 
     def call(self, node: Call) -> Run:
         arguments = [self.compile(argument) for argument in node.arguments]
+        self.asks_empty |= node.name in _ASK_EMPTY
         if node.predicate is not None or (
             node.name in predicates.BODIES and node.name not in functions.FUNCTIONS
         ):

@@ -9,13 +9,12 @@ metric's conditions. Called by the controller of runs.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
-from analysis.expr.condition import evaluate
+from analysis.expr.condition import Kind, Verdict, evaluate, kind_of
 from analysis.spec import Measurement, Metric, Phase
 from analysis.times import format_time
 
-MAX_QUERY: Final = 2048  # characters of a query a measurement remembers
 Now = Callable[[], float]
 """Seconds since the epoch."""
 
@@ -87,27 +86,29 @@ class MetricProvider(Protocol):
 @dataclass(frozen=True, slots=True)
 class Question:
     """What is asked: the query as it is sent, and the window it looks at, from and to in seconds
-    since the epoch, where it has one.
+    since the epoch; without one, the moment it is asked at.
     """
 
     query: str
     window: tuple[float, float] | None = None
 
-    def metadata(self) -> dict[str, str]:
-        """How a measurement remembers it."""
-        found = {"query": self.query[:MAX_QUERY]}
-        if self.window is not None:
-            found["window"] = "/".join(format_time(moment) for moment in self.window)
-        return found
+    def metadata(self, now: float) -> dict[str, str]:
+        """How a measurement remembers it: uncut, since Secrets are only found in what is whole."""
+        start, end = self.window or (now, now)
+        window = format_time(start) if start == end else f"{format_time(start)}/{format_time(end)}"
+        return {"query": self.query, "window": window}
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """``result`` is for conditions, ``value`` for people."""
+    """``result`` is for conditions, ``value`` for people. ``suffices``: that it came at all says
+    enough for a metric without conditions, even when it is empty.
+    """
 
     result: Any
     value: str
     metadata: Mapping[str, str] = field(default_factory=dict)
+    suffices: bool = False
 
 
 class Source(Protocol):
@@ -136,20 +137,24 @@ class Queried:
         asked: dict[str, str] = {}
         try:
             question = self.source.question(metric)
-            asked = question.metadata()
+            asked = question.metadata(started)
             answer = await self.source.ask(run, metric, question)
         except ProviderError as error:
             failed = failed_measurement(str(error), started, self.now())
             return failed.model_copy(update={"metadata": asked})
         finished = self.now()
         verdict = evaluate(
-            metric.success_condition, metric.failure_condition, answer.result, now=finished
+            metric.success_condition,
+            metric.failure_condition,
+            answer.result,
+            now=finished,
+            suffices=answer.suffices,
         )
         return Measurement(
             phase=verdict.phase,
             message=verdict.message,
             value=answer.value,
-            metadata=asked | dict(answer.metadata),
+            metadata=asked | dict(answer.metadata) | told(verdict, answer),
             started_at=format_time(started),
             finished_at=format_time(finished),
         )
@@ -174,6 +179,16 @@ class Queried:
                 "finished_at": format_time(self.now()),
             }
         )
+
+
+def told(verdict: Verdict, answer: Answer) -> dict[str, str]:
+    """The reason of a verdict in words, and what the answer lacks where it is no plain value."""
+    found = {}
+    if verdict.because:
+        found["reason"] = f"{verdict.because}: result = {answer.value}"
+    if (kind := kind_of(answer.result)) is not Kind.VALUE:
+        found["answer"] = str(kind)
+    return found
 
 
 @dataclass(frozen=True, slots=True)

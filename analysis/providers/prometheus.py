@@ -49,16 +49,18 @@ class PrometheusSource:
 
     def question(self, metric: Metric) -> Question:
         config = metric.provider.prometheus or Prometheus()
-        if config.range_query is None:
-            return Question(config.query)
         now = self.now()
+        if config.range_query is None:
+            return Question(config.query, (now, now))
         start = _instant("start", config.range_query.start, now)
         return Question(config.query, (start, _instant("end", config.range_query.end, now)))
 
     async def ask(self, run: RunRef, metric: Metric, question: Question) -> Answer:  # noqa: ARG002 - the seam
         config = metric.provider.prometheus or Prometheus()
-        path, form = "/api/v1/query", {"query": config.query}
-        if config.range_query is not None:
+        form = {"query": config.query}
+        if config.range_query is None:
+            path, form = "/api/v1/query", form | _at(question)
+        else:
             path, form = "/api/v1/query_range", form | _range(config.range_query, question)
         return read_answer(await self.exchange(config, path, form, _timeout(config)))
 
@@ -171,6 +173,10 @@ def _number(text: object) -> float:
     if not isinstance(text, str):
         raise TypeError("samples are strings")
     return float(text)
+
+
+def _at(question: Question) -> dict[str, str]:
+    return {"time": f"{question.window[1]:.3f}"} if question.window else {}
 
 
 def _range(wanted: RangeQuery, question: Question) -> dict[str, str]:

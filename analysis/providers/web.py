@@ -68,9 +68,9 @@ def read_answer(body: bytes, path: str) -> Answer:
         document = orjson.loads(body)
     except orjson.JSONDecodeError:
         text = body.decode("utf-8", "replace")
-        return Answer(text, orjson.dumps(text).decode())
+        return Answer(text, orjson.dumps(text).decode(), suffices=True)
     result = first_match(document, path)
-    return Answer(result, orjson.dumps(result).decode())
+    return Answer(result, orjson.dumps(result).decode(), suffices=True)
 
 
 def first_match(document: Any, path: str) -> Any:

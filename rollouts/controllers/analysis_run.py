@@ -14,6 +14,7 @@ import structlog
 
 from analysis import args
 from analysis.assess import conclude, record, refuse, transitions
+from analysis.bounds import bounded
 from analysis.decode import Problem, decode
 from analysis.measure import Done, Given, Measurer
 from analysis.plan import RunPlan, SpecError, plan_run
@@ -135,7 +136,7 @@ class AnalysisRunReconciler:
         for one in done:
             if one.measurement is not None:
                 after = record(after, one.task.plan, one.measurement, one.metadata)
-        after = conclude(plan, after, self._clock.wall(), stopping=stopping)
+        after = bounded(conclude(plan, after, self._clock.wall(), stopping=stopping))
         if not await self._write(key, obj, status, after):
             return self._clock.wall() + _STALE_SECONDS
         await self._collect_garbage(run, done)

@@ -1,5 +1,7 @@
 """Arguments and templates: what is merged, what is replaced, what is refused."""
 
+from base64 import b64encode
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -223,3 +225,19 @@ def test_a_secret_is_masked_however_it_is_spelled(said):
 
 def test_no_secret_masks_nothing():
     assert Redactor.of(["", ""]).text("as it is") == "as it is"
+
+
+def test_a_secret_that_was_cut_off_is_masked_as_far_as_it_goes():
+    redactor = Redactor.of(["correct-horse-battery"])
+    assert redactor.text("refused: correct-horse-ba") == "refused: *****"
+    assert redactor.text("refused: correct-horse… and more") == "refused: *****… and more"
+    assert redactor.text("correct answers stay") == "correct answers stay"
+
+
+@given(st.binary(max_size=8), st.binary(max_size=8))
+def test_a_secret_inside_of_longer_base64_is_masked(before, after):
+    secret = "correct-horse-battery"
+    said = b64encode(before + secret.encode() + after).decode()
+    masked = Redactor.of([secret]).text(said)
+    assert "*****" in masked
+    assert len(masked) <= len(said) - 20

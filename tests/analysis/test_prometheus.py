@@ -136,7 +136,13 @@ async def test_what_is_asked(http):
     assert measurement.phase is Phase.SUCCESSFUL
     assert (measurement.value, measurement.started_at) == ("[0.97]", "2026-01-02T03:04:05Z")
     assert seen.method == "POST"
-    assert parse_qs(seen.body.decode()) == {"query": ["up"], "timeout": ["7s"]}
+    form = {"query": ["up"], "timeout": ["7s"], "time": [f"{NOW:.3f}"]}
+    assert parse_qs(seen.body.decode()) == form
+    assert measurement.metadata == {
+        "query": "up",
+        "window": "2026-01-02T03:04:05Z",
+        "reason": "result[0] > 0.95 is true: result = [0.97]",
+    }
     assert seen.headers["x-scope-orgid"] == "team"
     assert seen.headers["authorization"] == "Basic dTpw"
 
@@ -147,7 +153,7 @@ async def test_a_server_that_takes_no_post_is_asked_by_get(http):
 
     async with serving({"/api/v1/query": picky}) as server:
         measurement = await measured(http, metric(address=server.url))
-        assert server.seen[1].target == "/api/v1/query?query=up&timeout=30s"
+        assert server.seen[1].target == f"/api/v1/query?query=up&time={NOW:.3f}&timeout=30s"
     assert measurement.phase is Phase.SUCCESSFUL
 
 
@@ -158,6 +164,7 @@ async def test_a_range_is_computed_from_now(http):
         measurement = await measured(http, metric(address=server.url, rangeQuery=wanted))
         form = parse_qs(server.seen[0].body.decode())
     assert measurement.value == "[1,2]"
+    assert measurement.metadata["window"] == "2026-01-02T02:59:05Z/2026-01-02T03:04:05Z"
     assert float(form["end"][0]) - float(form["start"][0]) == 300
     assert (form["end"], form["step"]) == ([f"{NOW:.3f}"], ["60"])
 
