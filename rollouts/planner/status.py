@@ -13,8 +13,7 @@ from rollouts.api.rollout import Rollout
 from rollouts.api.status import RolloutStatus
 from rollouts.kube.patches import merge_diff
 from rollouts.kube.resources import ROLLOUTS
-from rollouts.kube.selectors import format_object
-from rollouts.planner import duration, progress, promotion, takeover
+from rollouts.planner import autoscaling, duration, progress, promotion, takeover
 from rollouts.planner.draft import Draft
 from rollouts.planner.phase import phase
 from rollouts.planner.plan import Event, Obj, Verb, Write
@@ -32,6 +31,7 @@ def finish(draft: Draft) -> None:
     word, message = phase(draft.spec, draft.status)
     generation = str(draft.rollout.metadata.generation)
     draft.set(phase=str(word), message=message, observed_generation=generation)
+    takeover.keep_count(draft)
     duration.update(draft)
     takeover.adopt_step_hash(draft)
 
@@ -96,9 +96,8 @@ def _count(draft: Draft) -> None:
         updated_replicas=draft.new.replicas,
         ready_replicas=sum(rs.ready for rs in counted),
         available_replicas=sum(rs.available for rs in counted),
-        hpa_replicas=sum(rs.replicas for rs in counted),
-        selector=_selector(draft, active),
     )
+    autoscaling.update(draft)
 
 
 def _active_set(draft: Draft) -> ReplicaSet | None:
@@ -113,11 +112,6 @@ def _active_set(draft: Draft) -> ReplicaSet | None:
     )
     draft.set(blue_green=part)
     return next((rs for rs in draft.all_sets if active and rs.hash == active), None)
-
-
-def _selector(draft: Draft, active: ReplicaSet | None) -> str:
-    owner = active.raw if active is not None else draft.rollout.raw
-    return format_object((owner.get("spec") or {}).get("selector"))
 
 
 def _abort_if_late(draft: Draft) -> None:

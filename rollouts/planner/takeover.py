@@ -1,14 +1,16 @@
-"""Step hashes that another controller computed, and how they become ours.
+"""What another controller recorded in its own way, and how it becomes ours.
 
-Owns when a stored ``currentStepHash`` that we compute differently still belongs to the steps as
-they are, so that a canary taken over in its middle goes on from where it stands instead of starting
-again. Refuses to write on its own account: our hash is stored along with the next change. Pure;
-asked at the beginning of a canary's pass and at the end of every pass.
+Owns two things in a status that we would have written differently, so that a cluster that is taken
+over stays as it is and a canary goes on from where it stands: a ``currentStepHash`` that we compute
+differently for the same steps, and a number for the autoscaler that counts the pods of an update.
+Refuses to write on its own account: ours are stored along with the next change. Pure; asked at the
+beginning of a canary's pass and at the end of every pass.
 """
 
 from rollouts.api.canary import CanaryStrategy
 from rollouts.api.conditions import get
 from rollouts.api.reasons import ConditionType
+from rollouts.planner.autoscaling import existing
 from rollouts.planner.draft import Draft
 from rollouts.planner.steps import raw_step_hash
 
@@ -40,3 +42,12 @@ def adopt_step_hash(draft: Draft) -> None:
     """Store our own hash for the same steps, if something is stored anyway."""
     if draft.spec.canary is not None and draft.status != draft.previous:
         draft.set(current_step_hash=raw_step_hash(draft))
+
+
+def keep_count(draft: Draft) -> None:
+    """Leave a number for the autoscaler that counts all pods, if nothing else is stored."""
+    recorded = draft.previous.hpa_replicas
+    if recorded == draft.status.hpa_replicas or recorded != existing(draft):
+        return
+    if draft.status.model_copy(update={"hpa_replicas": recorded}) == draft.previous:
+        draft.set(hpa_replicas=recorded)

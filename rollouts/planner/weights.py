@@ -67,8 +67,8 @@ def _point_services(draft: Draft, canary: CanaryStrategy) -> None:
     """The stable Service serves the stable revision, the canary's the new one.
 
     While another revision has the canary's traffic the canary's Service stays there. After an
-    abort, and while nothing of the new revision can take it over from a third one, it goes back to
-    stable once it has none.
+    abort, where the canary is to have no pods, and while nothing of the new revision can take it
+    over from a third one, it goes back to stable once it has none.
     """
     services.ensure(draft, canary.stable_service, draft.stable)
     if routed.superseded(draft) is not None:
@@ -76,7 +76,8 @@ def _point_services(draft: Draft, canary: CanaryStrategy) -> None:
     weights = recorded(draft)
     selected = services.selected_hash(draft.world.services.get(canary.canary_service))
     overtaken = any(rs.hash == selected for rs in draft.others) and not draft.new.available
-    if not draft.status.abort and not overtaken:
+    emptied = routed.desired_counts(draft, canary)[0] == 0
+    if not draft.status.abort and not overtaken and not emptied:
         services.ensure(draft, canary.canary_service, draft.new)
     elif weights is None or weights.canary.weight == 0:
         services.ensure(draft, canary.canary_service, draft.stable)

@@ -140,3 +140,17 @@ def test_going_back_to_the_stable_template_steps_back_as_its_pods_return():
     model.set_image("app:1")
     model.settle_slowly()
     assert model.weights[before:][:3] == [60, 40, 20]
+
+
+# --- a step that takes everything back
+
+
+def test_a_later_step_without_traffic_takes_the_canary_away_and_its_service_back():
+    model = updating(routed([{"setWeight": 20}, {"pause": {}}, {"setWeight": 0}, {"pause": {}}]))
+    assert model.selects("canary") == model.hash_of(2)
+    model.promote()
+    model.settle_slowly()
+    assert model.recorded == (0, 100)
+    assert model.selects("canary") == model.hash_of(1)
+    assert model.sizes == {1: 10}
+    assert model.phase == ("Paused", "CanaryPauseStep")
