@@ -18,6 +18,7 @@ from rollouts.planner.safety import production_services
 from rollouts.sandbox.objects import controller_of
 from rollouts.sandbox.revisions import Revisions
 from rollouts.simulate.ledger import Ledger, Seen, hash_of, selected, size, status_of
+from rollouts.simulate.routing import capacity_for_shares
 
 _MOMENT: Final = 1.0  # seconds a controller with a working watch may need to see a change
 
@@ -91,6 +92,11 @@ def _needed(judge: Judge, rollout: Obj, service: str) -> int:
     return min(least, default=1)
 
 
+def _s2_capacity_for_shares(judge: Judge, seen: Seen) -> Iterator[str]:
+    """A router never sends more to a revision than its pods can take."""
+    return capacity_for_shares(judge.ledger, seen, judge.now() - judge.patience)
+
+
 def _s4_reference_before_scale_down(judge: Judge, seen: Seen) -> Iterator[str]:
     """Nothing a Service points at is emptied."""
     if seen.resource != REPLICA_SETS or size(seen.new) > 0 or size(seen.old) == 0:
@@ -106,7 +112,10 @@ def _s4_reference_before_scale_down(judge: Judge, seen: Seen) -> Iterator[str]:
 
 
 def _s3_canary_bounds(judge: Judge, seen: Seen) -> Iterator[str]:
-    """Never more pods than replicas + surge, never fewer that serve than replicas - unavailable."""
+    """Never more pods than replicas + surge, never fewer that serve than replicas - unavailable.
+
+    With a router it is the shares that need pods.
+    """
     if seen.resource != REPLICA_SETS or seen.new is None or size(seen.old) == size(seen.new):
         return
     rollout = judge.ledger.rollout_of(seen.new)
@@ -114,7 +123,7 @@ def _s3_canary_bounds(judge: Judge, seen: Seen) -> Iterator[str]:
         return
     ceilings, floors = [], []
     for wanted in judge.ledger.wanted(rollout, judge.now() - judge.patience):
-        if wanted.spec.canary is None:
+        if wanted.spec.canary is None or wanted.spec.canary.traffic_routing is not None:
             return
         replicas = wanted.spec.replicas_or_default
         surge, unavailable = wanted.spec.canary.budgets(replicas)
@@ -335,6 +344,7 @@ def _rollout_around(judge: Judge, seen: Seen) -> Obj | None:
 
 RULES: Final[tuple[Rule, ...]] = (
     _s1_no_black_hole,
+    _s2_capacity_for_shares,
     _s3_canary_bounds,
     _s4_reference_before_scale_down,
     _s6_steps,

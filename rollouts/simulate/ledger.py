@@ -17,6 +17,7 @@ from rollouts.kube.api import Obj
 from rollouts.kube.resources import (
     ANALYSIS_RUNS,
     ANALYSIS_TEMPLATES,
+    CONFIG_MAPS,
     JOBS,
     PODS,
     REPLICA_SETS,
@@ -34,6 +35,7 @@ WATCHED: Final = (
     SERVICES,
     ANALYSIS_RUNS,
     ANALYSIS_TEMPLATES,
+    CONFIG_MAPS,
     JOBS,
     PODS,
 )

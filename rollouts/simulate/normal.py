@@ -11,6 +11,7 @@ from typing import Any, Final
 from rollouts.kube.api import Obj
 
 _TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
+_UID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _DROPPED: Final = frozenset(
     {
         "uid",
@@ -49,7 +50,7 @@ def _plain(value: Any) -> Any:
             return sorted(plain, key=lambda each: str(each["type"]))
         return plain
     if isinstance(value, str):
-        return _TIME.sub("<time>", value)
+        return _UID.sub("<uid>", _TIME.sub("<time>", value))
     return value
 
 

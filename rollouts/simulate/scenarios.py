@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 
+from analysis.times import format_time
 from rollouts.kube.api import Obj
 from rollouts.simulate.stage import NAME, Stage
 
@@ -107,6 +108,11 @@ _BY_ITSELF: Final = {
     "scaleDownDelaySeconds": 20,
     "abortScaleDownDelaySeconds": 15,
 }
+_ROUTED: Final = {
+    **_CANARY,
+    "trafficRouting": {"plugins": {"rollouts/memory": {"configMap": "split"}}},
+}
+_SPLIT: Final = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "split"}}
 _canary: Final = (
     service("stable"),
     service("canary"),
@@ -114,6 +120,10 @@ _canary: Final = (
     rollout({"canary": _CANARY}),
 )
 _watched: Final = (_WATCH, rollout({"canary": _WATCHED}))
+_routed, _dynamic = (
+    (service("stable"), service("canary"), _CHECK, _SPLIT, rollout({"canary": {**_ROUTED, **how}}))
+    for how in ({"scaleDownDelaySeconds": 10}, {"dynamicStableScale": True})
+)
 _blue_green: Final = (
     service("active"),
     service("preview"),
@@ -215,6 +225,11 @@ async def _promoted_in_full(stage: Stage) -> None:
     stage.command("promote-full")
 
 
+async def _restarted(stage: Stage) -> None:
+    await stage.until_phase("Healthy")
+    stage.command(f"restart={format_time(stage.clock.wall())}")
+
+
 SCENARIOS: Final = {
     scenario.name: scenario
     for scenario in (
@@ -233,5 +248,10 @@ SCENARIOS: Final = {
         Scenario("third", _canary, _third_midway),
         Scenario("back-to-stable", _canary, _back_to_stable_midway),
         Scenario("promoted-in-full", _canary, _promoted_in_full),
+        Scenario("routed", _routed, _step_by_step),
+        Scenario("routed-third", _routed, _third_midway),
+        Scenario("routed-dynamic", _dynamic, _step_by_step),
+        Scenario("routed-dynamic-abort", _dynamic, _abort_for_good, ends="Degraded"),
+        Scenario("restarted", _canary, _restarted),
     )
 }

@@ -13,7 +13,13 @@ import orjson
 
 from analysis.providers.http import HttpClient, Request, Response
 from rollouts.kube.api import Obj, PatchType
-from rollouts.kube.resources import ANALYSIS_TEMPLATES, ROLLOUTS, SERVICES, Resource
+from rollouts.kube.resources import (
+    ANALYSIS_TEMPLATES,
+    CONFIG_MAPS,
+    ROLLOUTS,
+    SERVICES,
+    Resource,
+)
 from rollouts.runtime.clock import Clock
 from rollouts.sandbox.apiserver import ApiServer
 from rollouts.sandbox.options import DeleteOptions, Options
@@ -22,7 +28,7 @@ from rollouts.simulate.ledger import Ledger, status_of
 
 NAMESPACE: Final = "default"
 NAME: Final = "app"
-_KINDS: Final = {each.kind: each for each in (ROLLOUTS, SERVICES, ANALYSIS_TEMPLATES)}
+_KINDS: Final = {each.kind: each for each in (ROLLOUTS, SERVICES, ANALYSIS_TEMPLATES, CONFIG_MAPS)}
 _LOOK_SECONDS: Final = 0.25
 _PATIENCE_SECONDS: Final = 3600.0
 _REST_SECONDS: Final = 60.0  # longer than any delay in the scenarios, and than a watch's bookmarks
@@ -146,6 +152,7 @@ COMMANDS: Final[dict[str, Callable[[str], dict[str, Any]]]] = {
     "promote-full": lambda _: {"status": {"promoteFull": True}},
     "abort": lambda _: {"status": {"abort": True}},
     "retry": lambda _: {"status": {"abort": False}},
+    "restart": lambda at: {"spec": {"restartAt": at}},
     "pause": lambda _: {"spec": {"paused": True}},
     "resume": lambda _: {"spec": {"paused": False}},
 }

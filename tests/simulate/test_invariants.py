@@ -8,7 +8,14 @@ import pytest
 from rollouts.api.labels import POD_TEMPLATE_HASH
 from rollouts.controllers.execute import Executor
 from rollouts.kube.api import PatchType
-from rollouts.kube.resources import ANALYSIS_RUNS, PODS, REPLICA_SETS, ROLLOUTS, SERVICES
+from rollouts.kube.resources import (
+    ANALYSIS_RUNS,
+    CONFIG_MAPS,
+    PODS,
+    REPLICA_SETS,
+    ROLLOUTS,
+    SERVICES,
+)
 from rollouts.sandbox.cluster import Cluster
 from rollouts.sandbox.options import Options
 from rollouts.simulate.actors import CLUSTER, USER, acting_as
@@ -20,6 +27,7 @@ from rollouts.simulate.scenarios import SCENARIOS, rollout, service
 
 STEPS = [{"setWeight": 20}, {"pause": {"duration": "10s"}}, {"setWeight": 60}, {"pause": {}}]
 CANARY = {"canary": {"steps": STEPS, "stableService": "stable", "maxSurge": 1, "maxUnavailable": 0}}
+SPLIT = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "split"}}
 MIDWAY = {"stableRS": "old", "currentPodHash": "new", "currentStepIndex": 1}
 
 
@@ -108,6 +116,30 @@ def s1_switch_to_nothing(court):
     court.select("stable", "new")
 
 
+async def routed(court):
+    """The Rollout gets a router, whose Services are pinned and which sends everything to old."""
+    routing = {"plugins": {"rollouts/memory": {"configMap": "split"}}}
+    canary = {"canaryService": "canary", "trafficRouting": routing}
+    spec = {"strategy": {"canary": canary}}
+    court.write(ROLLOUTS, {"metadata": {"name": "app"}, "spec": spec}, actor=USER)
+    await asyncio.sleep(5)
+    court.write(SERVICES, service("canary"), actor=USER)
+    court.select("stable", "old", actor=USER)
+    court.select("canary", "new", actor=USER)
+    court.write(CONFIG_MAPS, {**SPLIT, "data": {"canary.weight": "0"}}, actor=USER)
+    assert court.broken() == set()
+
+
+async def s2_more_traffic_than_pods(court):
+    await routed(court)
+    court.write(CONFIG_MAPS, {**SPLIT, "data": {"canary.weight": "40"}})
+
+
+async def s2_fewer_pods_than_traffic(court):
+    await routed(court)
+    court.scale("old", 3)
+
+
 def s3_too_many(court):
     court.scale("new", 3)
 
@@ -175,6 +207,8 @@ async def s14_swinging(court):
 
 CRIMES = [
     s1_switch_to_nothing,
+    s2_more_traffic_than_pods,
+    s2_fewer_pods_than_traffic,
     s3_too_many,
     s3_too_few,
     s4_emptied_in_use,
