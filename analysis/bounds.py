@@ -13,7 +13,8 @@ from analysis.spec import Measurement, MetricResult, RunStatus
 MAX_CHARACTERS: Final = 64 * 1024  # of texts in all measurements of one status
 MAX_MEASUREMENTS: Final = 2000  # of all metrics of one status
 _USUAL: Final = 10  # measurements of a metric that are always kept
-_SHORT: Final = (256, 64)  # characters of an older text, and where that is not enough
+_SHORT: Final = ((256, None), (64, None), (64, 512))
+"""Characters of an older text and of the latest one, from bad to worse."""
 _CUT: Final = re.compile(r"… \((\d+) characters\)$")
 
 
@@ -32,10 +33,10 @@ def bounded(status: RunStatus) -> RunStatus:
     if any(len(result.measurements) > most for result in results):
         results = [_with(result, result.measurements[-most:]) for result in results]
         status = status.model_copy(update={"metric_results": results})
-    for room in _SHORT:
+    for room, latest in _SHORT:
         if _size(status) <= MAX_CHARACTERS:
             break
-        results = [_with(result, _shortened(result, room)) for result in status.metric_results]
+        results = [_shortened(result, room, latest) for result in status.metric_results]
         status = status.model_copy(update={"metric_results": results})
     return status
 
@@ -52,9 +53,12 @@ def _with(result: MetricResult, measurements: list[Measurement]) -> MetricResult
     return result.model_copy(update={"measurements": measurements})
 
 
-def _shortened(result: MetricResult, room: int) -> list[Measurement]:
-    *older, latest = result.measurements or [Measurement()]
-    return [*(_short(one, room) for one in older), latest] if result.measurements else []
+def _shortened(result: MetricResult, room: int, latest: int | None) -> MetricResult:
+    """Unfinished measurements are left alone: their provider needs what it has written there."""
+    kept = [_short(one, room) for one in result.measurements[:-1]]
+    for one in result.measurements[-1:]:
+        kept.append(one if latest is None or one.finished_at is None else _short(one, latest))
+    return _with(result, kept)
 
 
 def _short(one: Measurement, room: int) -> Measurement:

@@ -90,7 +90,7 @@ class Measurer:
             values = dict(given.values)
             metric = task.plan.metric if given.missing else with_secrets(task.plan, values)
             about = given.redactor.mapping(self.providers.of(metric).metadata(metric))
-            metadata = {key: cut(text, _MAX_VALUE) for key, text in about.items()}
+            metadata = {key: cut(text, _MAX_TEXT) for key, text in about.items()}
             measurement = await self._ask(run, task, metric)
         except self.transient as error:
             return Done(task, None, metadata, error)

@@ -10,16 +10,18 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Final, TypeAlias
 
+from analysis import words
 from analysis.times import format_duration
+from rollouts.api import labels as keys
 from rollouts.api.canary import CanaryStrategy
 from rollouts.api.conditions import get
 from rollouts.api.reasons import ConditionType, PauseReason, Reason, RunType
 from rollouts.planner import bluegreen as bluegreens
 from rollouts.planner import canary as canaries
-from rollouts.planner import handover, progress, restart, runs, steps
+from rollouts.planner import handover, progress, restart, runs, steps, subjects
 from rollouts.planner.draft import Draft
 from rollouts.planner.plan import Blocker, Obj
-from rollouts.planner.world import ReplicaSet, World
+from rollouts.planner.world import ReplicaSet, Run, World
 
 Rule: TypeAlias = Callable[[Draft], Iterator[Blocker]]
 _PLUGIN: Final = "kubectl argo rollouts"
@@ -126,7 +128,19 @@ def _timed_end(draft: Draft, reason: str, start: float | None) -> tuple[float | 
             return None, f"{place} pauses until a person promotes"
         wait = format_duration(float(seconds_))
         return (start or draft.now) + seconds_, f"{place} pauses for {wait}"
-    return None, "an analysis was inconclusive; a person has to decide"
+    return None, f"an analysis was inconclusive; a person has to decide{_doubts(draft)}"
+
+
+def _doubts(draft: Draft) -> str:
+    """What the runs on record say that could not tell, or were stopped."""
+    named = (runs.find(draft, runs.entry(draft, kind)) for kind in RunType)
+    told = [
+        f"; AnalysisRun {run.name}: {words.verdict(run.raw) or run.message or 'no verdict'}"
+        for run in named
+        if run is not None and run.phase in ("Inconclusive", "Successful")
+        if run.phase == "Inconclusive" or run.terminating
+    ]
+    return "".join(told)
 
 
 def _aborted(draft: Draft) -> Iterator[Blocker]:
@@ -134,7 +148,7 @@ def _aborted(draft: Draft) -> Iterator[Blocker]:
         condition = get(draft.status.conditions, ConditionType.PROGRESSING)
         yield Blocker(
             "Aborted",
-            condition.message if condition else "the update was aborted",
+            (condition.message if condition else "the update was aborted") + _cause(draft),
             object=f"Rollout/{draft.name}",
             field="status.abort",
             since=draft.status.aborted_at,
@@ -143,10 +157,27 @@ def _aborted(draft: Draft) -> Iterator[Blocker]:
         )
 
 
+def _cause(draft: Draft) -> str:
+    """What was measured that made the update end."""
+    bad = [
+        run
+        for run in draft.world.runs
+        if run.owned and run.phase in ("Failed", "Error")
+        if run.labels.get(keys.POD_TEMPLATE_HASH) == draft.new.hash
+    ]
+    if "nalysis" not in draft.status.message or not bad:
+        return ""
+    last = max(bad, key=lambda run: (run.created, run.name))
+    told = words.verdict(last.raw)
+    return f" — AnalysisRun {last.name}: {told}" if told else ""
+
+
 def _runs(draft: Draft) -> Iterator[Blocker]:
     for kind in RunType:
         named = runs.entry(draft, kind)
         run = runs.find(draft, named)
+        if run is not None and (lost := subjects.lost_at(run)) is not None:
+            yield _without_pods(draft, run, lost)
         if named is None or (run is not None and run.completed):
             continue
         state = run.phase or "not started" if run else "not created yet"
@@ -160,14 +191,25 @@ def _runs(draft: Draft) -> Iterator[Blocker]:
         )
 
 
+def _without_pods(draft: Draft, run: Run, lost: float) -> Blocker:
+    return Blocker(
+        "AnalysisPodsLost",
+        f"AnalysisRun {run.name} is {run.phase or 'not started'}, but revision {draft.new.revision} was without the pods "
+        f"it measures; {draft.new.available} of {draft.new.spec} are available",
+        object=f"AnalysisRun/{run.name}",
+        field=f"metadata.annotations[{keys.PODS_LOST}]",
+        since=lost,
+        then="a success is asked again by a new run, once there are pods",
+        command=f"kubectl get pods -l rollouts-pod-template-hash={draft.new.hash}",
+    )
+
+
 def _measured(raw: Obj | None) -> str:
-    results = ((raw or {}).get("status") or {}).get("metricResults") or []
     parts = []
-    for result in results:
-        last = (result.get("measurements") or [{}])[-1]
-        value = f" (last value {last['value']})" if last.get("value") else ""
-        parts.append(f"{result.get('name')} {result.get('phase')}{value}")
-    return ": " + ", ".join(parts) if parts else ""
+    for result in words.results(raw or {}):
+        said = words.reason(words.latest(result))
+        parts.append(f"{result.get('name')} {result.get('phase')}{f' ({said})' if said else ''}")
+    return ": " + ", ".join(parts[:5]) if parts else ""
 
 
 def _late(draft: Draft) -> Iterator[Blocker]:

@@ -145,6 +145,15 @@ def a_step_measures() -> Walk:
     return walk
 
 
+@story("AnalysisPodsLost")
+def what_is_measured_has_gone() -> Walk:
+    walk = updated(canary([{"setWeight": 20}, {"analysis": ANALYSIS}]))
+    walk.settle()
+    walk.pods_die(-1, 5)
+    walk.reconcile()
+    return walk
+
+
 @story("BackgroundAnalysisRunning")
 def the_analysis_of_a_whole_update_began() -> Walk:
     walk = updated(canary([{"setWeight": 20}], analysis=ANALYSIS))
