@@ -15,6 +15,9 @@ at the end of a pass by ``planner.planner``.
   at once nor in a loop: each time after it was brought to 0 it is left alone for REST_SECONDS, and
   ``why`` names the way to keep it, ``scaleDown: never``.
 * A Deployment this Rollout has never scaled down is never scaled up: 0 may be on purpose.
+* One that has pods although the Rollout is past its first revision and has never scaled it down was
+  left so by another controller. It stays as it is until something of the Rollout changes, and is
+  then like one that grows again.
 """
 
 from collections.abc import Iterator
@@ -59,8 +62,8 @@ def follow(draft: Draft) -> None:
     if after == before:
         return
     until = _rests_until(draft)
-    if after < before and until is not None:
-        draft.wake(until)
+    if after < before and (until is not None or _left_behind(draft)):
+        draft.wakes += [until] if until is not None else []
         return
     version = str(workload["metadata"].get("resourceVersion", ""))
     draft.writes.append(
@@ -89,10 +92,28 @@ def note(draft: Draft) -> None:
         if isinstance(write.effect, ScaleWorkload):
             left = write.effect.new
             truth = Truth.FALSE if left else Truth.TRUE
-            message = f'Deployment "{write.name}" was scaled to {left}'
-            kind, reason = ConditionType.WORKLOAD_SCALED_DOWN, Reason.WORKLOAD_SCALED
-            new = Condition.at(draft.stamp, kind, truth, reason, message)
-            draft.set(conditions=replace(conditions, new))
+            _mark(draft, truth, f'Deployment "{write.name}" was scaled to {left}')
+
+
+def adopt(draft: Draft) -> None:
+    """Remember when we met a Deployment that was left behind, if something is stored anyway."""
+    workload = _scaled_deployment(draft)
+    if workload is None or not _left_behind(draft) or draft.status == draft.previous:
+        return
+    if (have := size(workload)) > 0:
+        message = f'Deployment "{workload["metadata"]["name"]}" was found with {have}'
+        _mark(draft, Truth.UNKNOWN, message)
+
+
+def _mark(draft: Draft, truth: Truth, message: str) -> None:
+    kind, reason = ConditionType.WORKLOAD_SCALED_DOWN, Reason.WORKLOAD_SCALED
+    new = Condition.at(draft.stamp, kind, truth, reason, message)
+    draft.set(conditions=replace(draft.status.conditions, new))
+
+
+def _left_behind(draft: Draft) -> bool:
+    """Whether another controller was here before us: it acts on the first revision only."""
+    return draft.new.revision > 1 and _marker(draft) is None
 
 
 def _scaled_deployment(draft: Draft) -> Obj | None:
@@ -130,9 +151,9 @@ def _marker(draft: Draft) -> Condition | None:
 
 
 def _rests_until(draft: Draft) -> float | None:
-    """Until when a Deployment that grew again after we brought it to 0 is left alone."""
+    """Until when a Deployment that has pods although it should have none is left alone."""
     marker = _marker(draft)
-    if marker is None or marker.status != Truth.TRUE:
+    if marker is None or marker.status == Truth.FALSE:
         return None
     until = (marker.last_update_time or 0.0) + REST_SECONDS
     return until if draft.now < until else None
@@ -157,14 +178,16 @@ def blockers(draft: Draft) -> Iterator[Blocker]:
         )
         return
     until = _rests_until(draft)
-    if until is not None and _wanted(draft, have) < have:
+    if (until is not None or _left_behind(draft)) and _wanted(draft, have) < have:
         yield Blocker(
             "WorkloadScaledUpAgain",
-            f"{who} was at 0 and somebody has scaled it to {have}; to keep it, tell the Rollout",
+            f"{who} has {have} pods again that nobody needs; to keep them, tell the Rollout",
             object=target,
             field="spec.replicas",
             until=until,
-            then="it is scaled down again",
+            then="it is scaled down again"
+            if until
+            else "it is scaled down after the next change of the Rollout",
             command=f"kubectl patch rollout {draft.name} -n {draft.rollout.metadata.namespace} "
             '--type=merge -p \'{"spec":{"workloadRef":{"scaleDown":"never"}}}\'',
         )

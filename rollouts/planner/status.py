@@ -13,7 +13,7 @@ from rollouts.api.rollout import Rollout
 from rollouts.api.status import RolloutStatus
 from rollouts.kube.patches import merge_diff
 from rollouts.kube.resources import ROLLOUTS
-from rollouts.planner import autoscaling, duration, progress, promotion, takeover
+from rollouts.planner import autoscaling, duration, handover, progress, promotion, takeover
 from rollouts.planner.draft import Draft
 from rollouts.planner.phase import phase
 from rollouts.planner.plan import Event, Obj, Verb, Write
@@ -34,6 +34,7 @@ def finish(draft: Draft) -> None:
     takeover.keep_count(draft)
     duration.update(draft)
     takeover.adopt_step_hash(draft)
+    handover.adopt(draft)
 
 
 def write(rollout: Rollout, status: RolloutStatus) -> Write | None:

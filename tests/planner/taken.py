@@ -6,7 +6,10 @@ from pathlib import Path
 import yaml
 
 from analysis.times import parse_time
+from rollouts.kube.patches import apply_merge
+from rollouts.kube.resources import CONFIG_MAPS
 from rollouts.planner.world import ReplicaSet, Run
+from rollouts.traffic.router import Ref
 from tests.planner.model import Model
 
 FIXTURES = Path(__file__).parent / "fixtures"
@@ -38,6 +41,10 @@ class Taken(Model):
             services=of("Service"),
             runs=tuple(Run.of(raw, uid) for raw in of("AnalysisRun").values()),
             templates=of("AnalysisTemplate"),
+            workload=next(iter(of("Deployment").values()), None),
+            router_objects={
+                Ref(CONFIG_MAPS, "shop", key): raw for key, raw in of("ConfigMap").items()
+            },
         )
 
     def rest(self, hours: int) -> None:
@@ -48,9 +55,29 @@ class Taken(Model):
         self.settle()
 
     def set_image(self, image: str) -> None:
-        (container,) = self.world.rollout.spec.template["spec"]["containers"]
-        containers = [{**container, "image": image}]
-        self.change({"spec": {"template": {"spec": {"containers": containers}}}})
+        holder = self.world.workload or self.world.rollout.raw
+        (container,) = holder["spec"]["template"]["spec"]["containers"]
+        patch = {"spec": {"template": {"spec": {"containers": [{**container, "image": image}]}}}}
+        if self.world.workload is None:
+            self.change(patch)
+        else:
+            self.edit(patch)
+
+    def edit(self, patch: dict) -> None:
+        """Somebody changes the workload."""
+        changed = apply_merge(self.world.workload, patch)
+        meta = {**changed["metadata"], "generation": changed["metadata"]["generation"] + 1}
+        self.world = replace(self.world, workload={**changed, "metadata": meta})
+
+    @property
+    def workload_size(self) -> int:
+        return self.world.workload["spec"]["replicas"]
+
+    @property
+    def split(self) -> tuple[int, int]:
+        """What the router was told last: the weights of canary and stable."""
+        (kept,) = self.world.router_objects.values()
+        return int(kept["data"]["canary.weight"]), int(kept["data"]["stable.weight"])
 
     @property
     def by_hash(self) -> dict[str, int]:

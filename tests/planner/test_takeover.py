@@ -10,7 +10,12 @@ from rollouts.planner.planner import plan
 from rollouts.planner.world import ReplicaSet
 from tests.planner.taken import NAMES, Taken
 
-WAITING = {"canary-timed-pause": 2401, "bluegreen-scale-down-delay": 301}
+WAITING = {
+    "canary-timed-pause": 2401,
+    "bluegreen-scale-down-delay": 301,
+    "routed-dynamic-paused": 2401,
+    "routed-aborted": 301,
+}
 """Those in which something is due by itself, and when (seconds)."""
 
 
@@ -42,7 +47,7 @@ def test_what_is_due_happens_when_it_is_due_and_then_nothing_more(name, due):
     model.writes.clear()
     model.rest(hours=24)
     assert model.writes == []
-    assert model.phase == ("Healthy", "")
+    assert model.phase[0] == ("Degraded" if name == "routed-aborted" else "Healthy")
 
 
 def test_every_kind_of_state_is_there():
