@@ -55,10 +55,12 @@ def _with(result: MetricResult, measurements: list[Measurement]) -> MetricResult
 
 def _shortened(result: MetricResult, room: int, latest: int | None) -> MetricResult:
     """Unfinished measurements are left alone: their provider needs what it has written there."""
-    kept = [_short(one, room) for one in result.measurements[:-1]]
-    for one in result.measurements[-1:]:
-        kept.append(one if latest is None or one.finished_at is None else _short(one, latest))
-    return _with(result, kept)
+    if not result.measurements:
+        return result
+    *older, last = result.measurements
+    if latest is not None and last.finished_at is not None:
+        last = _short(last, latest)
+    return _with(result, [*(_short(one, room) for one in older), last])
 
 
 def _short(one: Measurement, room: int) -> Measurement:

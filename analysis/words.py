@@ -17,6 +17,7 @@ def reason(measurement: Obj) -> str:
     text = str(measurement.get("message") or about.get("reason") or "")
     if not text and measurement.get("value"):
         text = f"value {measurement['value']}"
+    text = "".join(c if c.isprintable() else " " for c in text[: 2 * _ROOM])  # it may be printed
     return text if len(text) <= _ROOM else f"{text[:_ROOM]}…"
 
 

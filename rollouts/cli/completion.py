@@ -135,3 +135,4 @@ run_names: Final = click.argument(
     "names", nargs=-1, required=True, metavar="NAME...", shell_complete=names_of("ANALYSIS_RUNS")
 )
 experiment_name: Final = click.argument("name", shell_complete=names_of("EXPERIMENTS"))
+run_name: Final = click.argument("name", shell_complete=names_of("ANALYSIS_RUNS"))

@@ -1,6 +1,6 @@
-"""``get rollout`` and ``get experiment``: the whole picture, once or until Ctrl-C.
+"""``get``: the whole picture of one object, once or until Ctrl-C.
 
-Owns the commands; what they show is in ``header`` and ``tree``.
+Owns the commands; what they show is in ``header``, ``tree`` and ``runpicture``.
 """
 
 import asyncio
@@ -18,17 +18,24 @@ from rollouts.cli.common import (
     print_object,
     session_of,
 )
-from rollouts.cli.completion import experiment_name, rollout_name
+from rollouts.cli.completion import experiment_name, rollout_name, run_name
 
 CLEAR = "\x1b[H\x1b[2J"
-_KINDS = {"ro": "rollout", "rollouts": "rollout", "exp": "experiment", "experiments": "experiment"}
+_KINDS = {
+    "ro": "rollout",
+    "rollouts": "rollout",
+    "exp": "experiment",
+    "experiments": "experiment",
+    "ar": "analysisrun",
+    "analysisruns": "analysisrun",
+}
 
 
 @click.group(
     "get", cls=Group, aliases=_KINDS, examples=["get rollout shop", "get experiment shop-6f7d-2-1"]
 )
 def get() -> None:
-    """Show a Rollout or an Experiment and everything it owns as a tree."""
+    """Show a Rollout or an Experiment with all it owns, or what an AnalysisRun has measured."""
 
 
 _watch_option: Final = click.option(
@@ -64,6 +71,18 @@ def rollout(session: Session, /, name: str, **options: Any) -> int:
 def experiment(session: Session, /, name: str, **options: Any) -> int:
     """Show an Experiment and everything it owns as a tree."""
     return _show(session, "experiment", name, **options)
+
+
+@get.command("analysisrun", examples=["get analysisrun shop-6f7d-2-1", "get ar shop-6f7d-2 -w"])
+@run_name
+@_watch_option
+@_end_option
+@output_option
+@no_color_option
+@session_of
+def analysis_run(session: Session, /, name: str, **options: Any) -> int:
+    """Show what an AnalysisRun has measured, and why that came out as it did."""
+    return _show(session, "analysisrun", name, **options)
 
 
 def _show(

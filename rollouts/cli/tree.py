@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from analysis import words
 from analysis.times import parse_time
 from rollouts.api import labels
 from rollouts.api.rollout import Rollout
@@ -19,6 +20,7 @@ from rollouts.kube.human import duration
 from rollouts.kube.podcells import pod_cells
 
 _HEADER: Final = ("NAME", "KIND", "STATUS", "AGE", "INFO")
+_REASON: Final = 160  # characters of a reason in a row
 _OUTCOMES: Final = (
     ("successful", "✔"),
     ("failed", "✖"),
@@ -213,8 +215,18 @@ def _run(run: Obj, now: float) -> Node:
     counts = [(mark, sum(result.get(key) or 0 for result in results)) for key, mark in _OUTCOMES]
     info = tuple(f"{mark} {count}" for mark, count in counts if count)
     mark = "◌" if phase == "Running" else ""
-    jobs = tuple(_jobs(results, now))
-    return _node("α", run, "AnalysisRun", phase, now, mark=mark, info=info, children=jobs)
+    below = (*_doubts(run), *_jobs(results, now))
+    return _node("α", run, "AnalysisRun", phase, now, mark=mark, info=info, children=below)
+
+
+def _doubts(run: Obj) -> Iterator[Node]:
+    """Metrics that did not succeed, each with its reason."""
+    for result in words.unhappy(run):
+        phase = str(result.get("phase") or "")
+        mark = "◌" if phase == "Running" else icon(phase)
+        why = words.reason(words.decisive(result))
+        info = (why if len(why) <= _REASON else f"{why[:_REASON]}…",)
+        yield Node("μ", str(result.get("name")), "Metric", phase, mark, "", info)
 
 
 def _jobs(results: Sequence[Obj], now: float) -> Iterator[Node]:

@@ -59,8 +59,8 @@ def invalid(world: World, message: str) -> Blocker:
     )
 
 
-def _command(draft: Draft, verb: str) -> str:
-    return f"{_PLUGIN} {verb} {draft.name} -n {draft.rollout.metadata.namespace}"
+def _command(draft: Draft, verb: str, name: str = "") -> str:
+    return f"{_PLUGIN} {verb} {name or draft.name} -n {draft.rollout.metadata.namespace}"
 
 
 def _not_creatable(draft: Draft) -> Iterator[Blocker]:
@@ -187,15 +187,16 @@ def _runs(draft: Draft) -> Iterator[Blocker]:
             object=f"AnalysisRun/{named.name}",
             field="status.phase",
             since=run.created if run else None,
-            command=f"kubectl describe analysisrun {named.name}",
+            command=_command(draft, "get analysisrun", named.name),
         )
 
 
 def _without_pods(draft: Draft, run: Run, lost: float) -> Blocker:
     return Blocker(
         "AnalysisPodsLost",
-        f"AnalysisRun {run.name} is {run.phase or 'not started'}, but revision {draft.new.revision} was without the pods "
-        f"it measures; {draft.new.available} of {draft.new.spec} are available",
+        f"AnalysisRun {run.name} is {run.phase or 'not started'}, but revision "
+        f"{draft.new.revision} was without the pods it measures; {draft.new.available} of "
+        f"{draft.new.spec} are available",
         object=f"AnalysisRun/{run.name}",
         field=f"metadata.annotations[{keys.PODS_LOST}]",
         since=lost,

@@ -200,3 +200,69 @@ def test_kinds_that_may_not_be_read_are_left_out(world, capsys, monkeypatch):
     monkeypatch.setattr(world.api, "list", listing)
     assert world.run("get", "rollout", "shop") == 0
     assert "shop-bbb" in capsys.readouterr().out
+
+
+FAILED = {
+    "phase": "Failed",
+    "message": 'Metric "rate" assessed Failed due to failed (1) > failureLimit (0)',
+    "startedAt": "2026-01-01T00:00:00Z",
+    "metricResults": [
+        {
+            "name": "rate",
+            "phase": "Failed",
+            "successful": 1,
+            "failed": 1,
+            "measurements": [
+                {
+                    "phase": phase,
+                    "startedAt": f"2026-01-01T00:00:{second}Z",
+                    "value": value,
+                    "metadata": {
+                        "query": "sum(up)",
+                        "window": f"2026-01-01T00:00:{second}Z",
+                        "reason": f"result[0] >= 0.95 is {truth}: result = {value}",
+                    },
+                }
+                for phase, second, value, truth in (
+                    ("Successful", "00", "[0.99]", "true"),
+                    ("Failed", "10", "[0.81]", "false"),
+                )
+            ],
+        },
+        {"name": "fine", "phase": "Successful", "dryRun": True, "successful": 1},
+    ],
+}
+
+
+@pytest.fixture
+def failed() -> World:
+    world = World()
+    world.run_of(world.rollout(), "shop-bbb-2-1", 2, **FAILED)
+    return world
+
+
+def test_a_run_tells_what_it_measured_and_why_it_came_out_so(failed, capsys):
+    assert failed.run("get", "ar", "shop-bbb-2-1") == 0
+    assert capsys.readouterr().out == (
+        "Name:            shop-bbb-2-1\n"
+        "Namespace:       default\n"
+        "Status:          ✖ Failed\n"
+        'Message:         Metric "rate" assessed Failed due to failed (1) > failureLimit (0)\n'
+        "Started:         2026-01-01T00:00:00Z\n"
+        "\n"
+        "rate: ✖ Failed (1 successful, 1 failed)\n"
+        "  query:   sum(up)\n"
+        "  window:  2026-01-01T00:00:10Z\n"
+        "  2026-01-01T00:00:00Z  ✔ Successful  result[0] >= 0.95 is true: result = [0.99]\n"
+        "  2026-01-01T00:00:10Z  ✖ Failed      result[0] >= 0.95 is false: result = [0.81]\n"
+        "\n"
+        "fine: ✔ Successful (1 successful, dry run)\n"
+    )
+
+
+def test_the_tree_says_why_a_metric_failed(failed, capsys):
+    assert failed.run("get", "rollout", "shop") == 0
+    out = capsys.readouterr().out
+    assert re.search(r"└──μ rate +Metric +✖ Failed +result", out)
+    assert out.rstrip().endswith("result[0] >= 0.95 is false: result = [0.81]")
+    assert "fine" not in out
