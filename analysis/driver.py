@@ -8,15 +8,15 @@ wait: both come with the Pace, so a run may as well be replayed over the past. C
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Final
 
-from analysis.assess import conclude, record
+from analysis.assess import assess_metric, conclude, record
 from analysis.measure import Done, Given, Measurer
-from analysis.plan import RunPlan
+from analysis.plan import MetricPlan, RunPlan
 from analysis.providers.base import Now, RunRef
-from analysis.schedule import Task, is_terminating, tasks, wake_at
-from analysis.spec import RunStatus
+from analysis.schedule import Task, is_terminating, result_of, tasks, wake_at
+from analysis.spec import MetricResult, RunStatus
 
 _BREATH: Final = 0.05  # seconds between two passes, however urgent the next one is
 
@@ -33,12 +33,11 @@ class Pace:
 
     now: Now
     until: Callable[[float], Awaitable[None]]
-    stop: asyncio.Event = field(default_factory=asyncio.Event)
+    stop: asyncio.Event
 
     @classmethod
-    def of_clock(cls, now: Now) -> "Pace":
+    def of_clock(cls, now: Now, stop: asyncio.Event) -> "Pace":
         """The pace of real life."""
-        stop = asyncio.Event()
 
         async def until(moment: float) -> None:
             try:
@@ -98,3 +97,27 @@ async def _measured(
         measuring.cancel()
         stopped.cancel()
         await asyncio.gather(measuring, stopped, return_exceptions=True)
+
+
+def undecided(plan: RunPlan, status: RunStatus) -> list[str]:
+    """The metrics that had not come to their own end when the run was stopped.
+
+    One that never ends by itself is decided by having been measured successfully: stopping it is
+    how a release ends it, too. Metrics that never decide do not count.
+    """
+    return [
+        metric.name
+        for metric in plan.metrics
+        if not metric.dry_run and not _decided(metric, result_of(status, metric.name))
+    ]
+
+
+def is_open_ended(metric: MetricPlan) -> bool:
+    """Whether it is measured until somebody stops the run."""
+    return metric.limits.count is None and metric.limits.consecutive_success <= 0
+
+
+def _decided(metric: MetricPlan, result: MetricResult | None) -> bool:
+    if assess_metric(metric, result, stopping=False).phase.completed:
+        return True
+    return is_open_ended(metric) and result is not None and result.successful > 0

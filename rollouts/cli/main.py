@@ -26,6 +26,10 @@ _VERBS: Final = {
     "pause": ("rollouts.cli.steer:pause", "Stop making progress."),
     "restart": ("rollouts.cli.steer:restart", "Replace all pods, a few at a time."),
     "terminate": ("rollouts.cli.steer:terminate", "End an analysis run or an experiment."),
+    "analyze": (
+        "rollouts.cli.analyze.command:analyze",
+        "Run analysis templates on real metrics, now or in the past, without a cluster.",
+    ),
     "lint": ("rollouts.cli.lint.command:lint", "Check manifests offline, before applying them."),
     "completion": (
         "rollouts.cli.completion:completion",
