@@ -16,8 +16,29 @@ class Phase(StrEnum):
     PAUSED = "Paused"
 
 
+class ExperimentPhase(StrEnum):
+    """``status.phase`` of an Experiment, and of the analyses in its status."""
+
+    PENDING = "Pending"
+    RUNNING = "Running"
+    SUCCESSFUL = "Successful"
+    FAILED = "Failed"
+    ERROR = "Error"
+    INCONCLUSIVE = "Inconclusive"
+
+
+class TemplateState(StrEnum):
+    """``status`` of a template of an Experiment."""
+
+    PROGRESSING = "Progressing"
+    RUNNING = "Running"
+    SUCCESSFUL = "Successful"
+    FAILED = "Failed"
+    ERROR = "Error"
+
+
 class ConditionType(StrEnum):
-    """Types of Rollout conditions."""
+    """Types of conditions of Rollouts and, where the name says so, of Experiments."""
 
     INVALID_SPEC = "InvalidSpec"
     HEALTHY = "Healthy"
@@ -27,6 +48,7 @@ class ConditionType(StrEnum):
     REPLICA_FAILURE = "ReplicaFailure"
     PROGRESSING = "Progressing"
     WORKLOAD_SCALED_DOWN = "WorkloadScaledDown"
+    INVALID_EXPERIMENT = "InvalidExperimentSpec"
 
 
 class Reason(StrEnum):
@@ -49,7 +71,6 @@ class Reason(StrEnum):
     TIMED_OUT = "ProgressDeadlineExceeded"
     WORKLOAD_SCALED = "WorkloadScaled"
     EXPERIMENT_COMPLETED = "ExperimentCompleted"
-    INVALID_EXPERIMENT = "InvalidExperimentSpec"
 
 
 class PauseReason(StrEnum):
@@ -90,6 +111,7 @@ class EventReason(StrEnum):
     MALFORMED_ANNOTATION = "MalformedAnnotation"
     EXPERIMENT_CREATED = "ExperimentCreated"
     RUN_CREATED = "AnalysisRunCreated"
+    RUN_TERMINATING = "AnalysisRunTerminating"
     PLUGIN_TRANSITION = "StepPluginTransition"
     RECONCILIATION_ERROR = "ReconciliationError"
     TARGET_GROUP_VERIFIED = "TargetGroupVerified"

@@ -46,6 +46,7 @@ def by_orphanage(obj: Obj) -> Iterator[str]:
 RUN_INDEXES = {BY_OWNER: by_owner, BY_PREFIX: by_name_prefix}
 POD_INDEXES = {BY_OWNER: by_owner}
 SET_INDEXES = {BY_OWNER: by_owner, ORPHANS: by_orphanage}
+SERVICE_INDEXES = {BY_OWNER: by_owner}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,7 @@ class Caches:
     runs: Store
     templates: Store
     cluster_templates: Store | None
+    experiments: Store
     workloads: Mapping[Resource, Store]
     """What a ``workloadRef`` may name; filled from the moment a Rollout names one of the kind."""
     reader: RolloutReader
@@ -82,7 +84,8 @@ def world_of(
     uid = rollout.metadata.uid
     named = {use.name for use in services(rollout)}
     found = {name: obj for name in sorted(named) if (obj := service(name)) is not None}
-    local, cluster = _templates(rollout, template, cluster_template)
+    refs = [ref for use in analyses(rollout) for _, ref in use.templates]
+    local, cluster = templates_of(refs, template, cluster_template)
     return World(
         now=now,
         rollout=rollout,
@@ -98,13 +101,13 @@ def world_of(
     )
 
 
-def _templates(
-    rollout: Rollout, template: Find, cluster_template: Find
+def templates_of(
+    refs: Iterable[TemplateRef], template: Find, cluster_template: Find
 ) -> tuple[dict[str, Obj], dict[str, Obj]]:
-    """The templates the Rollout names and those they include, by name."""
+    """The templates referred to and those they include, by name: the namespace's, the cluster's."""
     local: dict[str, Obj] = {}
     cluster: dict[str, Obj] = {}
-    pending: list[TemplateRef] = [ref for use in analyses(rollout) for _, ref in use.templates]
+    pending = list(refs)
     while pending:
         ref = pending.pop()
         known, find = (cluster, cluster_template) if ref.cluster_scope else (local, template)

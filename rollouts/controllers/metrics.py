@@ -42,6 +42,8 @@ _ROLLOUT_PHASES: Final = (
     "Abort",
 )
 _RUN_PHASES: Final = ("Pending", "Running", "Successful", "Failed", "Error", "Inconclusive")
+# Argo Rollouts has no series for Failed; experiment_info tells it.
+_EXPERIMENT_PHASES: Final = ("Pending", "Running", "Successful", "Error", "Inconclusive")
 _PHASE_OF_REASON: Final = {
     Reason.REPLICA_SET_AVAILABLE: "Completed",
     Reason.TIMED_OUT: "Timeout",
@@ -144,6 +146,20 @@ class Metrics:
             family.forget(key)
         self._forget_reconciles("analysis_run", key)
 
+    def observe_experiment(self, experiment: Obj, status: Mapping[str, Any]) -> None:
+        """An Experiment was reconciled; ``status`` as for a Rollout."""
+        key = _key_of(experiment)
+        named = (key.name, key.namespace)
+        current = status or experiment.get("status") or {}
+        phase = str(current.get("phase") or "Pending")
+        self._experiment_info.replace(key, {(*named, phase): 1.0})
+        self._experiment_phase.replace(key, _one_of(_EXPERIMENT_PHASES, phase, named))
+
+    def forget_experiment(self, key: Key) -> None:
+        for family in (self._experiment_info, self._experiment_phase):
+            family.forget(key)
+        self._forget_reconciles("experiment", key)
+
     def timed(self, timing: Timing) -> None:
         """An update has ended, and that is stored."""
         for histogram, seconds in (
@@ -226,6 +242,12 @@ class Metrics:
         self._run_metric_phase = family("analysis_run_metric_phase", "Phase of a metric.", *metric)
         kind = ("metric", "type", "dry_run")
         self._run_metric_type = family("analysis_run_metric_type", "Provider of a metric.", *kind)
+        self._experiment_info = family(
+            "experiment_info", "Information about an Experiment.", "phase"
+        )
+        self._experiment_phase = family(
+            "experiment_phase", "Phase of an Experiment; experiment_info has it too.", "phase"
+        )
         self._failures = {
             name: family(f"{name}_reconcile_error", "Failed reconciles.", kind="counter")
             for name in _RECONCILED_KINDS

@@ -20,7 +20,17 @@ from rollouts.api.references import analyses, services
 from rollouts.api.rollout import Rollout
 from rollouts.controllers.analysis_run import AnalysisRunReconciler
 from rollouts.controllers.execute import Executor
-from rollouts.controllers.gather import POD_INDEXES, RUN_INDEXES, SET_INDEXES, Caches, Gatherer
+from rollouts.controllers.experiment import ExperimentReconciler
+from rollouts.controllers.experiment_world import EXPERIMENT_INDEXES
+from rollouts.controllers.experiment_world import sources as experiment_sources
+from rollouts.controllers.gather import (
+    POD_INDEXES,
+    RUN_INDEXES,
+    SERVICE_INDEXES,
+    SET_INDEXES,
+    Caches,
+    Gatherer,
+)
 from rollouts.controllers.job_runner import KubeJobRunner
 from rollouts.controllers.manager import (
     Controller,
@@ -47,6 +57,7 @@ from rollouts.kube.resources import (
     ANALYSIS_RUNS,
     ANALYSIS_TEMPLATES,
     CLUSTER_ANALYSIS_TEMPLATES,
+    EXPERIMENTS,
     PODS,
     REPLICA_SETS,
     ROLLOUTS,
@@ -87,9 +98,11 @@ def controller_set(
     writer: KubeApi = api if election is None else GuardedApi(api, election.remaining)
     heard = None if metrics is None else metrics.event
     recorder = EventRecorder(writer, clock, hex_ids(rng), heard=heard)
-    log = WriteLog(clock)
+    # One each: a Rollout and an Experiment may have the same name.
+    log, experiment_log = WriteLog(clock), WriteLog(clock)
     if metrics is not None:
         metrics.watch_writes(log)
+        metrics.watch_writes(experiment_log)
     caches = _caches(chosen)
     policy = AddressPolicy(allow_loopback=allow_loopback, refused=_networks_of(api_server))
     client, jobs = http or HttpClient(policy=policy), KubeJobRunner(writer)
@@ -109,12 +122,21 @@ def controller_set(
     runs = AnalysisRunReconciler(
         writer, caches.runs, providers, clock, record, instance_id=mine, metrics=metrics
     )
+    experiments = ExperimentReconciler(
+        caches,
+        Executor(writer, experiment_log, record),
+        experiment_log,
+        clock,
+        instance_id=mine,
+        metrics=metrics,
+    )
     released = ServiceReconciler(writer, caches.services, caches.rollouts)
     named = (caches.rollouts, _named_services(caches.reader))
     controllers = [controller(runs, chosen.analysis_workers, [(caches.runs, own_key)])]
     if not chosen.only_analysis:
         controllers += [
             controller(rollouts, chosen.rollout_workers, _sources(caches)),
+            controller(experiments, chosen.experiment_workers, experiment_sources(caches)),
             controller(released, chosen.service_workers, [(caches.services, own_key), named]),
         ]
     manager = Manager(
@@ -179,11 +201,12 @@ def _caches(settings: Settings) -> Caches:
         reader=reader,
         rollouts=Store(ROLLOUTS, references),
         replica_sets=Store(REPLICA_SETS, SET_INDEXES),
-        services=Store(SERVICES),
+        services=Store(SERVICES, SERVICE_INDEXES),
         pods=Store(PODS, POD_INDEXES, trim_pod),
         runs=Store(ANALYSIS_RUNS, RUN_INDEXES),
         templates=Store(ANALYSIS_TEMPLATES),
         cluster_templates=None if settings.namespaced else Store(CLUSTER_ANALYSIS_TEMPLATES),
+        experiments=Store(EXPERIMENTS, EXPERIMENT_INDEXES),
         workloads={resource: Store(resource) for resource in KINDS.values()},
     )
 
@@ -263,6 +286,7 @@ def _reflectors(
         (caches.rollouts, mine),
         (caches.runs, mine),
         (caches.templates, mine),
+        (caches.experiments, mine),
         (caches.replica_sets, keys.POD_TEMPLATE_HASH),
         (caches.services, ""),
         (caches.pods, keys.POD_TEMPLATE_HASH),

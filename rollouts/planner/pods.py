@@ -5,6 +5,8 @@ anything about them. Pure; used by whatever works on single pods (restarts, meta
 and availability are otherwise read from ReplicaSets.
 """
 
+from collections.abc import Sequence
+
 from analysis.times import parse_time
 from rollouts.planner.world import Obj, ReplicaSet, World
 
@@ -67,3 +69,27 @@ def staying(world: World, pods: list[Obj]) -> int:
     """How many of ``pods`` are available now, by what they say themselves."""
     seconds = world.rollout.spec.min_ready_seconds
     return sum(1 for pod in pods if available(pod, seconds, world.now))
+
+
+def trouble(pods: Sequence[Obj], rs: ReplicaSet) -> str:
+    """What keeps pods of ``rs`` from coming, as they and their controller say; else empty."""
+    reasons: dict[str, str] = {}
+    for pod in pods:
+        owners = pod["metadata"].get("ownerReferences") or []
+        if not any(owner.get("uid") == rs.uid for owner in owners):
+            continue
+        for container in (pod.get("status") or {}).get("containerStatuses") or []:
+            waiting = (container.get("state") or {}).get("waiting") or {}
+            if waiting.get("reason") and waiting["reason"] != "ContainerCreating":
+                where = f"pod {pod['metadata']['name']}, container {container.get('name')}"
+                reasons.setdefault(waiting["reason"], f"{where}: {waiting['reason']}")
+    failure = next(
+        (
+            str(c.get("message"))
+            for c in (rs.raw.get("status") or {}).get("conditions") or []
+            if c.get("type") == "ReplicaFailure" and c.get("status") == "True"
+        ),
+        "",
+    )
+    told = [*([failure] if failure else []), *reasons.values()]
+    return "; " + "; ".join(told[:3]) if told else ""

@@ -39,7 +39,7 @@ def _after(world: World, write: Write) -> World:
         return replace(world, orphans=left, replica_sets=(*world.replica_sets, adopted))
     if write.resource == REPLICA_SETS:
         known = {rs.name: rs for rs in world.replica_sets}
-        raws = _applied({name: rs.raw for name, rs in known.items()}, write, world.now)
+        raws = applied({name: rs.raw for name, rs in known.items()}, write, world.now)
         sets = (
             known[name] if name != write.name else ReplicaSet.of(raw) for name, raw in raws.items()
         )
@@ -50,11 +50,11 @@ def _after(world: World, write: Write) -> World:
         meta = {**meta, "generation": meta.get("generation", 0) + 1}
         return replace(world, workload={**resized, "metadata": meta})
     if write.resource == ANALYSIS_RUNS:
-        runs = _applied({run.name: run.raw for run in world.runs}, write, world.now)
+        runs = applied({run.name: run.raw for run in world.runs}, write, world.now)
         uid = world.rollout.metadata.uid
         return replace(world, runs=tuple(Run.of(raw, uid) for raw in runs.values()))
     if write.resource == SERVICES:
-        return replace(world, services=_applied(dict(world.services), write, world.now))
+        return replace(world, services=applied(dict(world.services), write, world.now))
     if write.resource == PODS:
         return _after_asking(world, write)
     if write.resource == ROLLOUTS:
@@ -91,7 +91,8 @@ def _after_asking(world: World, write: Write) -> World:
     return replace(world, pods=pods, unconfirmed=world.unconfirmed | {write.uid})
 
 
-def _applied(objects: dict[str, Obj], write: Write, now: float) -> dict[str, Obj]:
+def applied(objects: dict[str, Obj], write: Write, now: float) -> dict[str, Obj]:
+    """``objects``, by name, after ``write``; ``now`` in seconds since the epoch."""
     changed = dict(objects)
     if write.verb is Verb.DELETE:
         changed.pop(write.name, None)

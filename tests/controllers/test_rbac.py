@@ -15,6 +15,7 @@ from rollouts.kube.resources import (
     CLUSTER_ANALYSIS_TEMPLATES,
     DEPLOYMENTS,
     EVENTS,
+    EXPERIMENTS,
     JOBS,
     LEASES,
     POD_TEMPLATES,
@@ -37,7 +38,7 @@ ROOMS = ("rollouts/controllers", "rollouts/planner", "rollouts/traffic", "rollou
 FOR_USERS = {"explain.py"}
 READ = {"get", "list", "watch"}
 # Rights that no request of ours asks for; each is checked by an admission plug-in instead.
-INDIRECT = {"rollouts/finalizers", "analysisruns/finalizers"}
+INDIRECT = {"rollouts/finalizers", "analysisruns/finalizers", "experiments/finalizers"}
 # The router that only remembers is for tests and the sandbox: no cluster has to let it write.
 UNGRANTED = {"configmaps"}
 
@@ -107,7 +108,8 @@ def test_every_resource_the_code_uses_is_granted(path: Path) -> None:
         (ROLLOUTS, "status", {"patch"}),
         (ANALYSIS_RUNS, "", READ | {"create", "patch", "delete"}),
         (REPLICA_SETS, "", READ | {"create", "patch", "delete"}),
-        (SERVICES, "", {"list", "watch", "patch"}),
+        (EXPERIMENTS, "", READ | {"patch"}),
+        (SERVICES, "", READ | {"create", "patch", "delete"}),
         (DEPLOYMENTS, "", {"list", "watch"}),
         (DEPLOYMENTS, "scale", {"patch"}),
         (POD_TEMPLATES, "", {"list", "watch"}),

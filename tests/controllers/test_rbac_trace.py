@@ -15,6 +15,7 @@ from rollouts.kube.errors import Forbidden
 from rollouts.kube.resources import (
     ANALYSIS_TEMPLATES,
     DEPLOYMENTS,
+    EXPERIMENTS,
     JOBS,
     NAMESPACES,
     POD_TEMPLATES,
@@ -35,6 +36,7 @@ RARE = {
     ("batch", "jobs", "get"),
     ("argoproj.io", "analysisruns", "get"),
     ("", "events", "patch"),
+    ("", "services", "get"),
 }
 
 
@@ -149,6 +151,18 @@ async def workloads(api: KubeApi, namespace: str) -> None:
         await api.create(ROLLOUTS, refers, namespace)
 
 
+def experiment() -> Obj:
+    """One template with a Service, watched by the analysis, for a while."""
+    pods = template("trial:1")
+    pods["spec"]["containers"][0]["ports"] = [{"containerPort": 80}]
+    selector = {"matchLabels": {"app": "web"}}
+    tried = {"name": "one", "selector": selector, "template": pods, "service": {}}
+    analysis = {"name": "check", "templateName": "check", "requiredForCompletion": True}
+    spec = {"templates": [tried], "analyses": [analysis], "scaleDownDelaySeconds": 5}
+    kind = {"apiVersion": "argoproj.io/v1alpha1", "kind": "Experiment"}
+    return {**kind, "metadata": {"name": "trial"}, "spec": spec}
+
+
 def service() -> Obj:
     return {
         "apiVersion": "v1",
@@ -167,6 +181,7 @@ async def release(enforced: Enforced, cluster: Cluster, namespace: str, clock: C
     await api.create(ROLLOUTS, rollout("canary", {"canary": CANARY}), namespace)
     await api.create(ROLLOUTS, rollout("blue", {"blueGreen": BLUE_GREEN}), namespace)
     await workloads(api, namespace)
+    await api.create(EXPERIMENTS, experiment(), namespace)
     await asyncio.sleep(60)
     for number in (2, 3):
         for name in ("canary", "blue"):
@@ -176,6 +191,9 @@ async def release(enforced: Enforced, cluster: Cluster, namespace: str, clock: C
     for name in ("canary", "blue", "deployment", "podtemplate"):
         found = await api.get(ROLLOUTS, name, namespace)
         assert found["status"]["phase"] == "Healthy", found["status"]
+    assert (await api.get(EXPERIMENTS, "trial", namespace))["status"]["phase"] == "Successful"
+    await api.delete(EXPERIMENTS, "trial", namespace)
+    await asyncio.sleep(60)
     assert not (await api.list(JOBS, namespace))["items"]
     patch = {"spec": {"restartAt": format_time(clock.wall())}}
     await api.patch(ROLLOUTS, "canary", patch, namespace)

@@ -1,0 +1,150 @@
+"""From caches, or from live reads, to the World of one Experiment.
+
+Owns which objects a decision about an Experiment is given, and whose changes are worth a look at
+it. Refuses to interpret them. Used by the experiment controller and by ``controllers.explain``.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from analysis.spec import TemplateRef
+from rollouts.api.experiment import Experiment
+from rollouts.controllers.gather import (
+    BY_OWNER,
+    BY_PREFIX,
+    RUN_INDEXES,
+    Caches,
+    Find,
+    templates_of,
+)
+from rollouts.controllers.manager import KeyMapper, own_key, owner_key
+from rollouts.kube.api import Obj
+from rollouts.kube.queue import Key
+from rollouts.kube.resources import EXPERIMENTS
+from rollouts.kube.store import Store
+from rollouts.planner.experiment.runspec import reference
+from rollouts.planner.experiment.world import World, service_name, set_name
+from rollouts.planner.world import ReplicaSet, Run
+
+_TEMPLATE: Final = "template"
+_CLUSTER_TEMPLATE: Final = "cluster-template"
+
+
+def by_template(experiment: Obj) -> Iterator[str]:
+    """Indexer of Experiments: ``namespace/name`` of the templates they name."""
+    namespace = experiment["metadata"].get("namespace", "")
+    for ref in references(Experiment.decode(experiment)):
+        if not ref.cluster_scope:
+            yield f"{namespace}/{ref.template_name}"
+
+
+def by_cluster_template(experiment: Obj) -> Iterator[str]:
+    """Indexer of Experiments: the cluster's templates they name."""
+    for ref in references(Experiment.decode(experiment)):
+        if ref.cluster_scope:
+            yield ref.template_name
+
+
+EXPERIMENT_INDEXES: Final = {
+    **RUN_INDEXES,
+    _TEMPLATE: by_template,
+    _CLUSTER_TEMPLATE: by_cluster_template,
+}
+
+
+def sources(caches: Caches) -> list[tuple[Store, KeyMapper]]:
+    """Which changes make which Experiments worth a look."""
+
+    def users(template: Obj) -> Iterator[Key]:
+        meta = template["metadata"]
+        value = f"{meta.get('namespace', '')}/{meta['name']}"
+        for experiment in caches.experiments.by_index(_TEMPLATE, value):
+            yield from own_key(experiment)
+
+    def users_anywhere(template: Obj) -> Iterator[Key]:
+        name = template["metadata"]["name"]
+        for experiment in caches.experiments.by_index(_CLUSTER_TEMPLATE, name):
+            yield from own_key(experiment)
+
+    by_owner = owner_key(EXPERIMENTS.kind, EXPERIMENTS.group)
+    found: list[tuple[Store, KeyMapper]] = [
+        (caches.experiments, own_key),
+        (caches.replica_sets, by_owner),
+        (caches.services, by_owner),
+        (caches.runs, by_owner),
+        (caches.templates, users),
+    ]
+    if caches.cluster_templates is not None:
+        found.append((caches.cluster_templates, users_anywhere))
+    return found
+
+
+def experiment_world(
+    experiment: Experiment,
+    *,
+    now: float,
+    replica_sets: Iterable[Obj],
+    services: Iterable[Obj],
+    runs: Iterable[Obj],
+    template: Find,
+    cluster_template: Find,
+    pods: Iterable[Obj] = (),
+    instance_id: str = "",
+) -> World:
+    """A World; ``now`` in seconds since the epoch. ``replica_sets`` and ``services``: those it owns
+    and those with a name of its own, once each.
+    """
+    local, cluster = templates_of(references(experiment), template, cluster_template)
+    return World(
+        now=now,
+        experiment=experiment,
+        replica_sets=tuple(ReplicaSet.of(raw) for raw in replica_sets),
+        services=tuple(services),
+        runs=tuple(Run.of(raw, experiment.metadata.uid) for raw in runs),
+        templates=local,
+        cluster_templates=cluster,
+        pods=tuple(pods),
+        instance_id=instance_id,
+    )
+
+
+def references(experiment: Experiment) -> list[TemplateRef]:
+    """The analysis templates an Experiment names."""
+    return [reference(analysis) for analysis in experiment.spec.analyses]
+
+
+def gather(caches: Caches, key: Key, now: float, instance_id: str) -> World | None:
+    """The World around one Experiment, or None when it is gone."""
+    raw = caches.experiments.get(key.namespace, key.name)
+    if raw is None:
+        return None
+    experiment = Experiment.decode(raw)
+    namespace, clusters = key.namespace, caches.cluster_templates
+    sets = caches.replica_sets.by_index(BY_OWNER, experiment.metadata.uid)
+    services = caches.services.by_index(BY_OWNER, experiment.metadata.uid)
+    for template in experiment.spec.templates:
+        sets = _with(sets, caches.replica_sets.get(namespace, set_name(experiment, template)))
+        named = service_name(experiment, template)
+        services = _with(services, caches.services.get(namespace, named) if named else None)
+    return experiment_world(
+        experiment,
+        now=now,
+        replica_sets=sets,
+        services=services,
+        runs=caches.runs.by_index(BY_PREFIX, f"{namespace}/{key.name}"),
+        template=lambda name: caches.templates.get(namespace, name),
+        cluster_template=lambda name: clusters.get("", name) if clusters else None,
+        pods=[
+            pod
+            for rs in sets
+            for pod in caches.pods.by_index(BY_OWNER, rs["metadata"].get("uid", ""))
+        ],
+        instance_id=instance_id,
+    )
+
+
+def _with(objects: list[Obj], other: Obj | None) -> list[Obj]:
+    """``objects``, and ``other`` where it exists and is not among them."""
+    if other is None or any(each is other for each in objects):
+        return objects
+    return [*objects, other]
