@@ -79,6 +79,7 @@ def world_of(
     orphans: Iterable[Obj] = (),
     pods: Iterable[Obj] = (),
     instance_id: str = "",
+    witness: Rollout | None = None,
 ) -> World:
     """A World with what the Rollout refers to; ``now`` in seconds since the epoch."""
     uid = rollout.metadata.uid
@@ -98,6 +99,7 @@ def world_of(
         cluster_templates=cluster,
         pods=tuple(pods),
         instance_id=instance_id,
+        witness=witness,
     )
 
 
@@ -153,6 +155,7 @@ class Gatherer:
             template=lambda name: self.caches.templates.get(namespace, name),
             cluster_template=lambda name: clusters.get("", name) if clusters else None,
             instance_id=self._instance_id,
+            witness=self.caches.reader.witness(key),
         )
 
     async def with_router_objects(self, world: World) -> World:

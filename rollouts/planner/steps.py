@@ -6,10 +6,11 @@ start on a new template, new steps or an abort, and never otherwise. Pure; calle
 """
 
 import json
-from typing import assert_never
+from typing import Any, assert_never
 
 from rollouts.api.canary import CanaryStrategy
 from rollouts.api.reasons import EventReason, PauseReason
+from rollouts.api.rollout import Rollout
 from rollouts.api.steps import CanaryStep, StepKind
 from rollouts.planner.draft import Draft
 from rollouts.planner.hashing import step_hash
@@ -17,9 +18,14 @@ from rollouts.planner.hashing import step_hash
 
 def raw_step_hash(draft: Draft) -> str:
     """The hash of the steps as users wrote them."""
-    spec = draft.rollout.raw.get("spec") or {}
+    return step_hash(raw_steps(draft.rollout))
+
+
+def raw_steps(rollout: Rollout) -> Any:
+    """The steps as users wrote them."""
+    spec = rollout.raw.get("spec") or {}
     canary = (spec.get("strategy") or {}).get("canary") or {}
-    return step_hash(canary.get("steps"))
+    return canary.get("steps")
 
 
 def index(draft: Draft, canary: CanaryStrategy) -> int | None:

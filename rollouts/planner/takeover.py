@@ -10,25 +10,43 @@ beginning of a canary's pass and at the end of every pass.
 from rollouts.api.canary import CanaryStrategy
 from rollouts.api.conditions import get
 from rollouts.api.reasons import ConditionType
+from rollouts.api.rollout import Rollout
 from rollouts.planner.autoscaling import existing
 from rollouts.planner.draft import Draft
-from rollouts.planner.steps import raw_step_hash
+from rollouts.planner.steps import raw_step_hash, raw_steps
 
 
 def step_hash(draft: Draft, canary: CanaryStrategy) -> str:
     """The hash the steps go by: the stored one where they cannot have changed since it was stored.
 
-    That is so when the same status says that this very generation of the spec was acted upon, and
-    the template is the one it was stored for. A status that calls the spec invalid is no proof:
-    the generation is noted then, the steps are not.
+    That is so when a version of the Rollout with that hash, this one or one seen before somebody
+    changed the spec, was acted upon with the very same steps, and the template is the one the hash
+    was stored for.
     """
     stored, status = draft.previous.current_step_hash, draft.previous
-    acted_upon = status.observed_generation == str(draft.rollout.metadata.generation)
-    invalid = get(status.conditions, ConditionType.INVALID_SPEC) is not None
-    same_pods = status.current_pod_hash == draft.new.hash
-    if stored and acted_upon and not invalid and same_pods and _in_range(draft, canary):
-        return stored
+    if stored and status.current_pod_hash == draft.new.hash and _in_range(draft, canary):
+        witnesses = (draft.rollout, draft.world.witness)
+        if any(each is not None and _vouches(each, draft.rollout) for each in witnesses):
+            return stored
     return raw_step_hash(draft)
+
+
+def acted_upon(rollout: Rollout) -> bool:
+    """Whether the status says that this very generation of the spec was acted upon.
+
+    A status that calls the spec invalid is no proof: the generation is noted then, the steps are
+    not.
+    """
+    status = rollout.status
+    invalid = get(status.conditions, ConditionType.INVALID_SPEC) is not None
+    return status.observed_generation == str(rollout.metadata.generation) and not invalid
+
+
+def _vouches(witness: Rollout, rollout: Rollout) -> bool:
+    """Whether ``witness`` proves that the hash stored in ``rollout`` belongs to its steps."""
+    same_hash = witness.status.current_step_hash == rollout.status.current_step_hash
+    same = witness.metadata.uid == rollout.metadata.uid and same_hash
+    return same and acted_upon(witness) and raw_steps(witness) == raw_steps(rollout)
 
 
 def _in_range(draft: Draft, canary: CanaryStrategy) -> bool:

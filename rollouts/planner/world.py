@@ -162,7 +162,8 @@ class World:
     ``orphans``: ReplicaSets of the namespace without a controlling owner. ``pods``: pods of the
     ReplicaSets. ``unconfirmed``: uids of pods of which this plan has asked something that may be
     refused; ``pods`` shows them as if it had been granted. ``router_objects``: what exists of the
-    objects its routers work on.
+    objects its routers work on. ``witness``: the newest version of the Rollout that was seen acted
+    upon; an older one than ``rollout`` when somebody has changed the spec since.
     """
 
     now: float
@@ -179,3 +180,4 @@ class World:
     unconfirmed: frozenset[str] = frozenset()
     instance_id: str = ""
     router_objects: Objects = field(default_factory=dict)
+    witness: Rollout | None = None

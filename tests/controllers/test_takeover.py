@@ -5,10 +5,12 @@ The same clusters as the planner's, put into an API server with pods behind them
 
 import asyncio
 import random
+import re
 from collections.abc import Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
+import pytest
 import yaml
 
 from rollouts.api.labels import INSTANCE_ID
@@ -18,6 +20,8 @@ from rollouts.controllers.wiring import controller_set
 from rollouts.kube.api import KubeApi, Obj
 from rollouts.kube.resources import (
     ANALYSIS_TEMPLATES,
+    CONFIG_MAPS,
+    DEPLOYMENTS,
     EVENTS,
     NAMESPACES,
     REPLICA_SETS,
@@ -30,7 +34,10 @@ from tests.planner.taken import FIXTURES
 
 PLACES = {"list": 0, "watch": 0, "create": 1, "update": 1, "get": 1, "delete": 1, "patch": 2}
 """Where the namespace stands among the arguments after the resource."""
-KINDS = {each.kind: each for each in (REPLICA_SETS, SERVICES, ANALYSIS_TEMPLATES)}
+KINDS = {
+    each.kind: each
+    for each in (REPLICA_SETS, SERVICES, ANALYSIS_TEMPLATES, CONFIG_MAPS, DEPLOYMENTS)
+}
 SEED = 7
 
 
@@ -65,13 +72,19 @@ class Recorded:
         return {name.partition(".")[0] if k == kind else name for _, k, _, name in self.writes}
 
 
-async def put(api: KubeApi, namespace: str, fixture: str, name: str, instance: str = "") -> None:
-    """The fixture's cluster, its Rollout called ``name``; returns once its pods are there."""
+async def put(
+    api: KubeApi, namespace: str, fixture: str, name: str, instance: str = "", **recorded: str
+) -> None:
+    """The fixture's cluster, its Rollout called ``name``; returns once its pods are there.
+
+    ``recorded``: fields of the status that shall read otherwise.
+    """
     text = (FIXTURES / f"{fixture}.yaml").read_text()
+    text = re.sub(r"(workload-generation|workloadObservedGeneration): '\d+'", r"\1: '1'", text)
     found = list(yaml.safe_load_all(text.replace("canary-scaledowndelay", name)))
     found = yaml.safe_load(yaml.safe_dump(found).replace("shop", name))
     rollout, *others = (_fresh(obj) for obj in found)
-    status = {**rollout.pop("status"), "observedGeneration": "1"}
+    status = {**rollout.pop("status"), "observedGeneration": "1", **recorded}
     if instance:
         rollout["metadata"]["labels"] = {INSTANCE_ID: instance}
     made = await api.create(ROLLOUTS, rollout, namespace)
@@ -89,7 +102,7 @@ def _fresh(obj: Obj) -> Obj:
     """As somebody would create it: without what the server fills in."""
     kept = {"name", "labels", "annotations", "ownerReferences"}
     obj["metadata"] = {key: value for key, value in obj["metadata"].items() if key in kept}
-    obj["spec"].pop("clusterIP", None)
+    obj.get("spec", {}).pop("clusterIP", None)
     return obj
 
 
@@ -169,6 +182,37 @@ def test_a_running_canary_is_taken_over_without_a_write_and_goes_on():
         assert ("create", "ReplicaSet") not in {asked[:2] for asked in controller.writes}
         count = 'rollout_duration_seconds_count{status="Promoted"} 1.0'
         assert count in metrics.text().decode().splitlines()
+
+    play(story)
+
+
+def test_steps_somebody_else_hashed_go_on_when_the_first_thing_done_is_another_size():
+    async def story(api: KubeApi) -> None:
+        await put(api, "home", "canary-timed-pause", "shop", currentStepHash="5c6d8f9b7b")
+        async with running(api, settings()) as controller:
+            await asyncio.sleep(60)
+            assert controller.writes == []
+            await api.patch(ROLLOUTS, "shop", {"spec": {"replicas": 10}}, "home")
+            await asyncio.sleep(60)
+        status = await status_of(api, "home", "shop")
+        assert status["observedGeneration"] == "2"
+        assert status["currentStepIndex"] == 3
+        assert status["currentStepHash"] == "6ff65987d"
+        assert status["phase"] == "Paused"
+
+    play(story)
+
+
+@pytest.mark.parametrize(
+    "fixture",
+    ["routed-paused", "routed-dynamic-paused", "workload-never", "workload-progressively"],
+)
+def test_routers_and_workloads_are_taken_over_without_a_write(fixture):
+    async def story(api: KubeApi) -> None:
+        await put(api, "home", fixture, "shop")
+        async with running(api, settings()) as controller:
+            await asyncio.sleep(1800)
+        assert controller.writes == []
 
     play(story)
 

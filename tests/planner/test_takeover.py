@@ -219,6 +219,15 @@ def test_the_deadline_of_a_canary_that_is_late_stays_exceeded_until_pods_come():
 FOREIGN = {"status": {"currentStepHash": "5c6d8f9b7b"}}
 
 
+def seen_before(name: str) -> Taken:
+    """A cluster with a foreign hash, looked at once."""
+    model = Taken(name)
+    model.change(FOREIGN)
+    model.world = replace(model.world, witness=model.world.rollout)
+    assert plan(model.world).actions == ()
+    return model
+
+
 class TestStepHashNobodyCanCompute:
     """The steps are the same; only the way of hashing them was another."""
 
@@ -251,6 +260,40 @@ class TestStepHashNobodyCanCompute:
         model = Taken("canary-paused")
         model.change({"status": {**FOREIGN["status"], "currentStepIndex": 3}})
         model.change(doubt)
+        model.reconcile()
+        assert model.status["currentStepIndex"] < 2
+
+    @pytest.mark.parametrize(
+        "change", [{"replicas": 10}, {"paused": True}, {"minReadySeconds": 3}], ids=str
+    )
+    def test_a_change_of_anything_else_is_no_doubt_for_whoever_has_seen_what_was_before(
+        self, change
+    ):
+        ours = Taken("canary-timed-pause").status["currentStepHash"]
+        model = seen_before("canary-timed-pause")
+        model.change({"spec": change})
+        model.settle()
+        assert model.status["currentStepIndex"] == 3
+        assert model.status["currentStepHash"] == ours
+        assert model.status["observedGeneration"] == str(model.world.rollout.metadata.generation)
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            {"spec": {"strategy": {"canary": {"steps": [{"setWeight": 30}, {"pause": {}}]}}}},
+            {"status": {"currentStepHash": "anotherone"}, "spec": {"replicas": 10}},
+        ],
+        ids=["other steps", "another hash"],
+    )
+    def test_what_was_seen_before_proves_nothing_about_something_else(self, change):
+        model = seen_before("canary-timed-pause")
+        model.change(change)
+        model.reconcile()
+        assert model.status["currentStepIndex"] < 2
+
+    def test_a_rollout_made_anew_under_the_same_name_has_no_past(self):
+        model = seen_before("canary-timed-pause")
+        model.change({"metadata": {"uid": "another"}, "spec": {"replicas": 10}})
         model.reconcile()
         assert model.status["currentStepIndex"] < 2
 
