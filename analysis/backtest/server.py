@@ -90,7 +90,7 @@ class PastServer:
         def send(request: "PreparedRequest") -> "Received":
             url = urlsplit(str(request.url))
             form = dict(parse_qsl(url.query, keep_blank_values=True))
-            exchange = self._source.exchange(config, url.path, form, SECONDS)
+            exchange = self._source.exchange(config, url.path, form, SECONDS, namespace="")
             answer = asyncio.run_coroutine_threadsafe(exchange, self._loop).result()
             self._listen(read_document(answer))
             return _received(request, answer)

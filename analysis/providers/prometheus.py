@@ -17,7 +17,7 @@ import orjson
 from analysis.expr.errors import ExprError
 from analysis.expr.program import compile_expression
 from analysis.expr.values import Instant, type_name
-from analysis.providers.authentication import authenticated
+from analysis.providers.authentication import Sender
 from analysis.providers.base import (
     Answer,
     MetricProvider,
@@ -28,7 +28,7 @@ from analysis.providers.base import (
     RunRef,
 )
 from analysis.providers.config import Prometheus, RangeQuery
-from analysis.providers.http import HttpClient, Request, Response
+from analysis.providers.http import Request, Response
 from analysis.providers.tools import Tools
 from analysis.spec import Metric
 from analysis.times import parse_duration
@@ -43,7 +43,7 @@ _MAX_WARNINGS: Final = 20
 class PrometheusSource:
     """``default_address`` is used by metrics without one."""
 
-    http: HttpClient
+    sender: Sender
     now: Now
     default_address: str = ""
 
@@ -55,21 +55,30 @@ class PrometheusSource:
         start = _instant("start", config.range_query.start, now)
         return Question(config.query, (start, _instant("end", config.range_query.end, now)))
 
-    async def ask(self, run: RunRef, metric: Metric, question: Question) -> Answer:  # noqa: ARG002 - the seam
+    async def ask(self, run: RunRef, metric: Metric, question: Question) -> Answer:
         config = metric.provider.prometheus or Prometheus()
         form = {"query": config.query}
         if config.range_query is None:
             path, form = "/api/v1/query", form | _at(question)
         else:
             path, form = "/api/v1/query_range", form | _range(config.range_query, question)
-        return read_answer(await self.exchange(config, path, form, _timeout(config)))
+        return read_answer(
+            await self.exchange(config, path, form, _timeout(config), namespace=run.namespace)
+        )
 
     async def exchange(
-        self, config: Prometheus, path: str, form: Mapping[str, str], seconds: float
+        self,
+        config: Prometheus,
+        path: str,
+        form: Mapping[str, str],
+        seconds: float,
+        *,
+        namespace: str,
     ) -> Response:
         """One call of the server's API, as the metric identifies itself, within ``seconds``.
 
-        Raises ProviderError where there is no answer at all.
+        ``namespace``: of the run, since credentials are never shared between them. Raises
+        ProviderError where there is no answer at all.
         """
         form = {**form, "timeout": f"{seconds:g}s"}
         request = Request(
@@ -79,11 +88,12 @@ class PrometheusSource:
             timeout=seconds,
             insecure=config.insecure,
         )
-        request = await authenticated(self.http, request, config.authentication)
-        response = await self.http.send(replace(request, body=urlencode(form).encode()))
+        who, body = config.authentication, urlencode(form)
+        posted = replace(request, body=body.encode())
+        response = await self.sender.send(namespace, posted, who)
         if response.status in (405, 501):
-            asked = replace(request, method="GET", url=f"{request.url}?{urlencode(form)}")
-            response = await self.http.send(asked)
+            asked = replace(request, method="GET", url=f"{request.url}?{body}")
+            response = await self.sender.send(namespace, asked, who)
         return response
 
     def metadata(self, metric: Metric) -> dict[str, str]:
@@ -94,7 +104,7 @@ class PrometheusSource:
 def provider(tools: Tools) -> MetricProvider:
     """The provider ``prometheus``."""
     address = tools.environ.get(ADDRESS_VARIABLE, "")
-    return Queried(PrometheusSource(tools.http, tools.now, address), tools.now)
+    return Queried(PrometheusSource(Sender(tools.http, tools.now), tools.now, address), tools.now)
 
 
 def checked_address(address: str) -> str:

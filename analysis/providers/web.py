@@ -15,7 +15,7 @@ import jsonpath
 import orjson
 
 from analysis.model import Model
-from analysis.providers.authentication import authenticated
+from analysis.providers.authentication import Sender
 from analysis.providers.base import (
     Answer,
     MetricProvider,
@@ -25,7 +25,7 @@ from analysis.providers.base import (
     RunRef,
 )
 from analysis.providers.config import Web
-from analysis.providers.http import HttpClient, Request, without_identity
+from analysis.providers.http import Request, without_identity
 from analysis.providers.tools import Tools
 from analysis.spec import Metric
 
@@ -37,7 +37,7 @@ _LARGE: Final = 64 * 1024  # bytes above which a path is evaluated in a thread
 
 @dataclass(frozen=True, slots=True)
 class WebSource:
-    http: HttpClient
+    sender: Sender
 
     def question(self, metric: Metric) -> Question:
         request = _request(metric.provider.web or Web())
@@ -45,8 +45,8 @@ class WebSource:
 
     async def ask(self, run: RunRef, metric: Metric, question: Question) -> Answer:  # noqa: ARG002 - the seam
         config = metric.provider.web or Web()
-        request = await authenticated(self.http, _request(config), config.authentication)
-        response = await self.http.send(request)
+        request = _request(config)
+        response = await self.sender.send(run.namespace, request, config.authentication)
         if not 200 <= response.status < 300:
             raise ProviderError(f"received non 2xx response code: {response.status}")
         if len(response.body) > _LARGE:
@@ -59,7 +59,7 @@ class WebSource:
 
 def provider(tools: Tools) -> MetricProvider:
     """The provider ``web``."""
-    return Queried(WebSource(tools.http), tools.now)
+    return Queried(WebSource(Sender(tools.http, tools.now)), tools.now)
 
 
 def read_answer(body: bytes, path: str) -> Answer:

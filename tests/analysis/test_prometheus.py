@@ -7,6 +7,7 @@ import orjson
 import pytest
 
 from analysis.providers.address import AddressPolicy
+from analysis.providers.authentication import Sender
 from analysis.providers.base import ProviderError, Queried, RunRef
 from analysis.providers.http import HttpClient, Response
 from analysis.providers.prometheus import PrometheusSource, checked_address, read_answer
@@ -115,7 +116,7 @@ def metric(condition="", **prometheus):
 
 
 async def measured(http, metric):
-    provider = Queried(PrometheusSource(http, lambda: NOW), lambda: NOW)
+    provider = Queried(PrometheusSource(Sender(http, lambda: NOW), lambda: NOW), lambda: NOW)
     return answered(await provider.run(RUN, metric, 1))
 
 

@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from analysis.providers.address import AddressPolicy
+from analysis.providers.authentication import Sender
 from analysis.providers.base import ProviderError, Queried, RunRef
 from analysis.providers.http import HttpClient
 from analysis.providers.prometheus import PrometheusSource
@@ -93,7 +94,7 @@ async def scraped(url, process):
 
 async def test_every_kind_of_answer(prometheus, http):
     now = SystemClock().wall
-    provider = Queried(PrometheusSource(http, now, prometheus), now)
+    provider = Queried(PrometheusSource(Sender(http, now), now, prometheus), now)
 
     async def ask(query, condition="", **config):
         given = {"query": query, **config}

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from analysis.providers.address import AddressPolicy
+from analysis.providers.authentication import Sender
 from analysis.providers.base import ProviderError, Queried, RunRef
 from analysis.providers.http import HttpClient
 from analysis.providers.web import WebSource, first_match, read_answer
@@ -79,7 +80,7 @@ async def http():
 
 async def measured(http, condition="", **web):
     config = {"name": "m", "provider": {"web": web}, "successCondition": condition}
-    provider = Queried(WebSource(http), lambda: 0.0)
+    provider = Queried(WebSource(Sender(http, lambda: 0.0)), lambda: 0.0)
     return answered(await provider.run(RUN, Metric.model_validate(config), 1))
 
 

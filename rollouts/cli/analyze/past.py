@@ -14,6 +14,7 @@ from analysis.backtest.replay import Release, Replay, ReplayError, length_of, re
 from analysis.backtest.server import MAX_BODY, PastServer
 from analysis.backtest.window import chosen_starts, regular_starts
 from analysis.plan import RunPlan
+from analysis.providers.authentication import Sender
 from analysis.providers.http import HttpClient
 from analysis.providers.prometheus import ADDRESS_VARIABLE, PrometheusSource
 from rollouts.cli.analyze.live import own_http
@@ -61,7 +62,8 @@ async def replayed(
     length = asked.limit or (math.inf if ends else expected)
     every = asked.every or _EVERY
     starts = _starts(asked, every, min(expected, length), now)
-    source = PrometheusSource(http, lambda: now, os.environ.get(ADDRESS_VARIABLE, ""))
+    sender = Sender(http, lambda: now)
+    source = PrometheusSource(sender, lambda: now, os.environ.get(ADDRESS_VARIABLE, ""))
     server = PastServer(source)
     replay = Replay(
         plan, material.given, source, server, every=int(every), until=now, length=length
