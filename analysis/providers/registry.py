@@ -10,6 +10,7 @@ from typing import Final
 from analysis.providers import prometheus, web
 from analysis.providers.base import Providers
 from analysis.providers.job import JobProvider, JobRunner
+from analysis.providers.plugins import Plugins
 from analysis.providers.tools import Factory, Tools
 
 BUILT_IN: Final[Mapping[str, Factory]] = {
@@ -21,4 +22,5 @@ BUILT_IN: Final[Mapping[str, Factory]] = {
 def default_providers(tools: Tools, jobs: JobRunner, *, job_namespace: str = "") -> Providers:
     """``job_namespace``: where Jobs run, when not beside their run."""
     made = {name: make(tools) for name, make in BUILT_IN.items()}
-    return Providers({**made, "job": JobProvider(jobs, tools.now, job_namespace)})
+    job = JobProvider(jobs, tools.now, job_namespace)
+    return Providers({**made, "job": job, "plugin": Plugins(tools)})
