@@ -22,7 +22,7 @@ from analysis.providers.http import HttpClient
 from analysis.providers.job import Obj
 from analysis.providers.registry import default_providers
 from analysis.providers.tools import Tools
-from analysis.spec import RunStatus
+from analysis.spec import Phase, RunStatus
 from rollouts.cli.analyze.material import Material
 from rollouts.cli.analyze.output import Output
 from rollouts.cli.analyze.screen import Screen
@@ -83,6 +83,15 @@ class Ending:
         self.timed_out = True
         self.stop.set()
 
+    def instead_of_verdict(self, plan: RunPlan, status: RunStatus) -> str:
+        """What to say where being stopped decided more than the measurements; usually nothing."""
+        if status.phase is not Phase.SUCCESSFUL:
+            return ""
+        if self.interrupted:
+            return "interrupted before it was decided"
+        waiting = undecided(plan, status) if self.timed_out else []
+        return f"time was up before it was decided: {', '.join(waiting)}" if waiting else ""
+
 
 async def analyze(material: Material, out: Output, seconds: float) -> int:
     """Run it on this machine; the exit code. ``seconds``: after which it is ended (0: never)."""
@@ -122,18 +131,9 @@ async def run(
         screen.stop()
         if timer is not None:
             timer.cancel()
-    screen.conclude(material.name, status)
-    _tell_ending(material.plan, status, ending, out)
+    screen.conclude(material.name, status, ending.instead_of_verdict(plan, status))
     out.result(run_object(material, status))
     return exit_code(plan, status, interrupted=ending.interrupted, timed_out=ending.timed_out)
-
-
-def _tell_ending(plan: RunPlan, status: RunStatus, ending: Ending, out: Output) -> None:
-    waiting = undecided(plan, status)
-    if ending.interrupted:
-        out.echo("  interrupted: this is no verdict")
-    elif ending.timed_out and waiting:
-        out.echo(f"  time was up before it was decided: {', '.join(waiting)}")
 
 
 def run_object(material: Material, status: RunStatus) -> Obj:

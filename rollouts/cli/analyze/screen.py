@@ -82,13 +82,13 @@ class Screen:
 
         self._live.console.print(Text.from_ansi(line), soft_wrap=True)
 
-    def conclude(self, name: str, status: RunStatus) -> None:
-        """The table and the verdict, for good."""
+    def conclude(self, name: str, status: RunStatus, stopped: str = "") -> None:
+        """The table and the verdict, for good. ``stopped``: why there is none."""
         self._status = status
         self.stop()
-        verdict = painted(phase_cell(status.phase), color=self._color)
-        lines = ["", *self._table(), "", f"{name}: {verdict}"]
-        if status.message:
+        verdict = Cell(f"? {stopped}", "33") if stopped else phase_cell(status.phase)
+        lines = ["", *self._table(), "", f"{name}: {painted(verdict, color=self._color)}"]
+        if status.message and not stopped:
             lines.append(f"  {_cut(status.message)}")
         for line in lines:
             self._echo(line)

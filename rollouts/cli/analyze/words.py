@@ -31,7 +31,7 @@ def explained(measurement: Measurement) -> str:
 
 
 def phase_cell(phase: str) -> Cell:
-    symbol = icon(phase)
+    symbol = icon(Phase.PENDING if phase == Phase.RUNNING else phase)
     return Cell(f"{symbol} {phase}", color_of(symbol))
 
 
