@@ -20,6 +20,7 @@ from analysis.spec import Metric, Phase, RunSpec, RunStatus
 from tests.analysis.servers import reply, serving
 
 RUN = RunRef("default", "run", "uid")
+DOCUMENTATION = Path("docs/metric-providers.md").read_text(encoding="utf-8")
 GOOD = """
     from dataclasses import dataclass
     from analysis.providers.base import Answer, Queried, Question
@@ -195,8 +196,7 @@ def test_a_plugin_reads_what_the_metric_says_to_it():
 
 
 async def test_the_example_of_the_documentation_works(distribution):
-    text = Path("docs/metric-providers.md").read_text(encoding="utf-8")
-    code = text.partition("```python\n")[2].partition("```")[0]
+    code = DOCUMENTATION.partition("```python\n")[2].partition("```")[0]
     distribution("tickets", entries=[("acme/tickets", "provider")], code=code)
     async with serving({"/projects/shop": reply('{"open": 2}')}) as server:
         http = HttpClient(policy=AddressPolicy(allow_loopback=True))
