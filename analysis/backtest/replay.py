@@ -216,15 +216,18 @@ class Replay:
         try:
             await self._histories[metric.name].announce(spans, interval or self._step)
         except ProviderError as error:
-            raise ReplayError(f"metric '{metric.name}': {error}") from error
+            raise self._unreadable(f"metric '{metric.name}': {error}") from error
 
     async def _outcome(self, plan: RunPlan, start: int) -> Outcome:
         end = min(start + self._length, self._until)
         pace = self._time.pace(start, end)
         status = await drive(plan, _RUN, self._given, self._measurer, pace, heard=_unheard)
         if self._past.failure:
-            raise ReplayError(self._given.redactor.text(self._past.failure))
+            raise self._unreadable(self._past.failure)
         return _outcome_of(plan, status)
+
+    def _unreadable(self, text: str) -> ReplayError:
+        return ReplayError(self._given.redactor.text(text))
 
 
 def _unheard(*_: Any) -> None:

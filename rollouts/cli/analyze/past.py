@@ -83,7 +83,7 @@ async def replayed(
         length=min(expected, length),
         refused=refused,
         without_data=replay.without_data(),
-        warnings=sorted(server.warnings),
+        warnings=[material.given.redactor.text(text) for text in sorted(server.warnings)],
         dry_run=_dry(plan),
     )
     for line in report.lines(color=out.color):
