@@ -74,7 +74,10 @@ class Draft:
         """When its time is up (seconds since the epoch); None: no duration, or not begun."""
         if not self.spec.duration or self.status.available_at is None:
             return None
-        return self.status.available_at + parse_duration(self.spec.duration)
+        try:
+            return self.status.available_at + parse_duration(self.spec.duration)
+        except ValueError:
+            return None  # made invalid when it was over already
 
     @property
     def elapsed(self) -> bool:

@@ -21,7 +21,7 @@ from analysis.spec import (
     TemplateRef,
     TemplateSpec,
 )
-from analysis.templates import TemplateError, run_spec
+from analysis.templates import TemplateError, collect, run_spec
 from analysis.times import format_time
 from rollouts.api import labels as keys
 from rollouts.api.analysis import AnalysisRunArgument
@@ -33,6 +33,7 @@ from rollouts.planner.plan import Obj
 
 _TAG: Final = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
 _LONGEST_QUOTE: Final = 64
+Rule = TypeVar("Rule", DryRun, MeasurementRetention)
 
 
 def problem(draft: Draft, analysis: ExperimentAnalysisRef) -> str | None:
@@ -80,33 +81,26 @@ def lookup(world: World, ref: TemplateRef) -> TemplateSpec | None:
 
 def _spec(draft: Draft, analysis: ExperimentAnalysisRef) -> RunSpec:
     known = _placeholders(draft)
-    spec = run_spec(
-        (reference(analysis),),
-        lambda ref: lookup(draft.world, ref),
+    refs = (reference(analysis),)
+
+    def find(ref: TemplateRef) -> TemplateSpec | None:
+        return lookup(draft.world, ref)
+
+    names = [metric.name for template in collect(refs, find) for metric in template.metrics]
+    return run_spec(
+        refs,
+        find,
         arguments=[_argument(each, known) for each in analysis.args],
-        dry_run=draft.spec.dry_run,
-        retention=draft.spec.measurement_retention,
+        dry_run=_fitting(draft, draft.spec.dry_run, names),
+        retention=_fitting(draft, draft.spec.measurement_retention, names),
     )
+
+
+def _fitting(draft: Draft, rules: Sequence[Rule], names: list[str]) -> list[Rule]:
+    """What is said once for all analyses goes to those that have such a metric."""
     if len(draft.spec.analyses) == 1:
-        return spec
-    # What is said once for all analyses goes to those that have such a metric.
-    names = [metric.name for metric in spec.metrics]
-    return spec.model_copy(
-        update={
-            "dry_run": _fitting(spec.dry_run, draft.spec.dry_run, names),
-            "measurement_retention": _fitting(
-                spec.measurement_retention, draft.spec.measurement_retention, names
-            ),
-        }
-    )
-
-
-Rule = TypeVar("Rule", DryRun, MeasurementRetention)
-
-
-def _fitting(rules: list[Rule], shared: Sequence[Rule], names: list[str]) -> list[Rule]:
-    """``rules`` without those of the ``shared`` ones that match no metric."""
-    return [rule for rule in rules if rule not in shared or _matches(rule.metric_name, names)]
+        return list(rules)  # a rule that matches nothing is a mistake, and the run says so
+    return [rule for rule in rules if _matches(rule.metric_name, names)]
 
 
 def _matches(pattern: str, names: list[str]) -> bool:

@@ -34,7 +34,7 @@ def follow(draft: Draft) -> None:
             new = counted
         else:
             state, message = _state(draft, template, rs, old, ending=ending)
-            new = _moved(draft, counted, state, message)
+            new = _moved(draft, _served(draft, template, counted), state, message)
         draft.put_template(new)
 
 
@@ -77,6 +77,15 @@ def _counted(old: TemplateStatus, rs: ReplicaSet | None) -> TemplateStatus:
             "available_replicas": rs.available if rs else 0,
         }
     )
+
+
+def _served(draft: Draft, template: ExperimentTemplate, entry: TemplateStatus) -> TemplateStatus:
+    """``entry`` with the Service that was made for its pods; it stays on record when that goes."""
+    name = service_name(draft.experiment, template)
+    service = draft.world.service_named(name) if name else None
+    if service is None or not draft.world.owns(service):
+        return entry
+    return entry.model_copy(update={"service_name": name})
 
 
 def _state(

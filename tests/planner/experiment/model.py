@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from analysis.times import format_time
 from rollouts.api.experiment import Experiment
+from rollouts.api.labels import INSTANCE_ID
 from rollouts.kube.errors import ApiError
 from rollouts.kube.patches import apply_merge
 from rollouts.planner.experiment.planner import plan
@@ -81,6 +82,10 @@ class Model:
         self.plan = Plan()
         self.broken: set[str] = set()  # templates whose pods never become available
 
+    def take(self, sets, runs) -> None:
+        """ReplicaSets and runs that are there already."""
+        self.world = replace(self.world, replica_sets=tuple(sets), runs=tuple(runs))
+
     # --- what the controller does
 
     def reconcile(self) -> Plan:
@@ -94,6 +99,10 @@ class Model:
         assert again.why, "a plan without writes must say why"
         self.plan = replace(decided, why=again.why, wake_at=again.wake_at)
         return decided
+
+    def apply_only(self, count: int) -> None:
+        """Plan, and die after that many writes."""
+        self.world = project(self.world, plan(self.world).writes[:count])
 
     def refuse(self, error: ApiError, kind: str) -> Write:
         """Plan; the server takes everything up to the first creation of ``kind``, and not that."""
@@ -123,6 +132,29 @@ class Model:
         """Every ReplicaSet gets the pods it asks for, and those become available."""
         self._sets(lambda rs: 0 if self._template_of(rs) in self.broken else rs.spec)
 
+    def patch_set(self, name: str, body: dict) -> None:
+        """Somebody changes the ReplicaSet of a template."""
+        changed = tuple(
+            ReplicaSet.of(apply_merge(rs.raw, body)) if self._template_of(rs) == name else rs
+            for rs in self.world.replica_sets
+        )
+        self.world = replace(self.world, replica_sets=changed)
+
+    def lose_set(self, name: str) -> None:
+        """Somebody deletes the ReplicaSet of a template."""
+        left = tuple(rs for rs in self.world.replica_sets if self._template_of(rs) != name)
+        self.world = replace(self.world, replica_sets=left)
+
+    def give(self, raw: dict, *, owner: str | None) -> None:
+        """A ReplicaSet that is there already, and whose it is."""
+        owners = [{"uid": owner, "controller": True}] if owner else None
+        rs = ReplicaSet.of(apply_merge(raw, {"metadata": {"ownerReferences": owners}}))
+        self.world = replace(self.world, replica_sets=(*self.world.replica_sets, rs))
+
+    def put_service(self, raw: dict) -> None:
+        """A Service that is there already."""
+        self.world = replace(self.world, services=(*self.world.services, raw))
+
     def lose(self, name: str, count: int = 1) -> None:
         """Pods of a template stop being available."""
         self._sets(
@@ -142,7 +174,8 @@ class Model:
             raw["metadata"].setdefault("uid", f"uid-{rs.name}")
             up = min(rs.spec, available(rs))
             counts = {"replicas": rs.spec, "readyReplicas": up, "availableReplicas": up}
-            sets.append(ReplicaSet.of({**raw, "status": {**counts, "observedGeneration": 0}}))
+            counts["observedGeneration"] = raw["metadata"].get("generation", 0)
+            sets.append(ReplicaSet.of({**raw, "status": counts}))
         self.world = replace(self.world, replica_sets=tuple(sets))
 
     def run(self, analysis: str, phase: str, message: str = "") -> None:
@@ -171,6 +204,28 @@ class Model:
         name = self.analysis(analysis)["analysisRun"]
         left = tuple(run for run in self.world.runs if run.name != name)
         self.world = replace(self.world, runs=left)
+
+    def foreign_run(self, name: str) -> None:
+        """A run of somebody else."""
+        raw = {"metadata": {"name": name}, "spec": {}, "status": {"phase": "Running"}}
+        run = Run.of(raw, self.world.experiment.metadata.uid)
+        self.world = replace(self.world, runs=(*self.world.runs, run))
+
+    def versions(self, version: str) -> None:
+        """The resourceVersion all runs have by now."""
+        body = {"metadata": {"resourceVersion": version}}
+        self._runs(lambda run: apply_merge(run, body))
+
+    def know(self, raw: dict, *, cluster: bool = False) -> None:
+        """An AnalysisTemplate, or one of the cluster, that is there from now on."""
+        field = "cluster_templates" if cluster else "templates"
+        known = {**getattr(self.world, field), raw["metadata"]["name"]: raw}
+        self.world = replace(self.world, **{field: known})
+
+    def become(self, instance_id: str) -> None:
+        """The Experiment and the controller belong to an instance."""
+        self.change({"metadata": {"labels": {INSTANCE_ID: instance_id}}})
+        self.world = replace(self.world, instance_id=instance_id)
 
     def _runs(self, change) -> None:
         uid = self.world.experiment.metadata.uid
