@@ -137,7 +137,7 @@ class HttpClient:
         except (OSError, UnicodeError) as error:
             raise ProviderError(f"cannot resolve host '{host[:128]}': {error}") from error
         for address in found:
-            if reason := self._policy.refusal(address):
+            if reason := self._policy.refusal(address, host):
                 raise ProviderError(f"host '{host[:128]}' refused: {address} {reason}")
         if not found:
             raise ProviderError(f"host '{host[:128]}' has no address")

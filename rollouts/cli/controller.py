@@ -100,6 +100,26 @@ def _ignored(command: _F) -> _F:
 @_number("--experiment-threads", "experiment_workers", 10, "Experiments worked on at once.")
 @_number("--service-threads", "service_workers", 10, "Services worked on at once.")
 @_number("--ingress-threads", "ingress_workers", 10, "Ingresses worked on at once.")
+@click.option(
+    "--analysis-address-policy",
+    type=click.Choice(["off", "guarded", "deny-private", "allow-list"]),
+    default="guarded",
+    show_default=True,
+    help="Where metrics may be fetched from. guarded: not from this machine, its link, a cloud's "
+    "metadata service or the API server; deny-private: nor from any private network; allow-list: "
+    "only from --analysis-allow; off: from anywhere.",
+)
+@click.option(
+    "--analysis-allow",
+    multiple=True,
+    help="Networks, addresses and host names (*.example.org) that --analysis-address-policy would "
+    "refuse; several, or separated by commas. Metadata services stay refused.",
+)
+@click.option(
+    "--analysis-deny",
+    multiple=True,
+    help="Networks, addresses and host names that no metric is ever fetched from.",
+)
 @_duration("--rollout-resync", "sweep", "900", "How often everything is looked at.")
 @_boolean("--leader-elect", "leader_elect", default=True, words="Work only while leading.")
 @_duration("--leader-election-lease-duration", "lease_duration", "15s", "Wait of others.")
@@ -178,7 +198,13 @@ def _manager(connection: "Connection", settings: "Settings") -> "Manager":
     limit = RateLimit(clock, settings.qps, settings.burst) if settings.qps else None
     api = HttpKubeApi(connection, rng=rng, limit=limit, observer=metrics.request)
     (manager,) = controller_set(
-        api, clock, rng, settings=settings, metrics=metrics, api_server=connection.host
+        api,
+        clock,
+        rng,
+        settings=settings,
+        metrics=metrics,
+        api_server=connection.host,
+        environ=os.environ,
     )
     manager.health = HealthServer(
         metrics,

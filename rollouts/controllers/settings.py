@@ -5,9 +5,11 @@ come from is the command's business; nobody reads flags or the environment after
 """
 
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from analysis.providers.address import AddressPolicy, Mode, parse_places
 from rollouts.kube.lease import Timing, lease_name
 
 
@@ -42,14 +44,43 @@ class Settings(BaseModel):
     renew_deadline: float = 10.0
     retry_period: float = 2.0
     prometheus_address: str = ""
+    analysis_address_policy: Mode = Field(
+        default=Mode.GUARDED, description="Which addresses metrics may be fetched from."
+    )
+    analysis_allow: tuple[str, ...] = Field(
+        default=(), description="Networks and host names that policy would refuse."
+    )
+    analysis_deny: tuple[str, ...] = Field(
+        default=(), description="Networks and host names metrics are never fetched from."
+    )
 
     @model_validator(mode="after")
     def _check(self) -> "Settings":
         self.lease_timing()
+        self.address_policy()
         return self
 
     def lease_timing(self) -> Timing:
         return Timing(self.lease_duration, self.renew_deadline, self.retry_period)
+
+    def address_policy(
+        self, *, allow_loopback: bool = False, api_server: str = ""
+    ) -> AddressPolicy:
+        """Which addresses metrics may be fetched from; the URL of the API server never.
+
+        Raises ValueError for what is no network and no host name.
+        """
+        allowed, hosts = parse_places(self.analysis_allow)
+        server = urlsplit(api_server).hostname
+        refused, refused_hosts = parse_places((*self.analysis_deny, server or ""))
+        return AddressPolicy(
+            allow_loopback=allow_loopback,
+            mode=self.analysis_address_policy,
+            allowed=allowed,
+            hosts=hosts,
+            refused=refused,
+            refused_hosts=refused_hosts,
+        )
 
     @property
     def lease_name(self) -> str:

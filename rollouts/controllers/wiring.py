@@ -6,11 +6,9 @@ which differ in their KubeApi, their clock and nothing else.
 """
 
 import random
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final
-from urllib.parse import urlsplit
 
-from analysis.providers.address import AddressPolicy, Network, parse_networks
 from analysis.providers.http import HttpClient
 from analysis.providers.prometheus import ADDRESS_VARIABLE
 from analysis.providers.registry import default_providers
@@ -86,12 +84,13 @@ def controller_set(
     http: HttpClient | None = None,
     allow_loopback: bool = False,
     api_server: str = "",
+    environ: Mapping[str, str] | None = None,
 ) -> tuple[Manager, ...]:
     """The managers of one process, each with ``run`` and ``stop``.
 
     Without ``settings`` there is no election: for a cluster only this process knows.
     ``allow_loopback``: metrics may be fetched from this machine. ``api_server``: the address of the
-    API server, which no metric may be fetched from.
+    API server, which no metric may be fetched from. ``environ``: for metric providers.
     """
     chosen = settings or Settings(leader_elect=False)
     election = _election(api, clock, rng, chosen)
@@ -104,10 +103,12 @@ def controller_set(
         metrics.watch_writes(log)
         metrics.watch_writes(experiment_log)
     caches = _caches(chosen)
-    policy = AddressPolicy(allow_loopback=allow_loopback, refused=_networks_of(api_server))
+    policy = chosen.address_policy(allow_loopback=allow_loopback, api_server=api_server)
     client, jobs = http or HttpClient(policy=policy), KubeJobRunner(writer)
-    environ = {ADDRESS_VARIABLE: chosen.prometheus_address}
-    providers = default_providers(Tools(client, clock.wall, environ), jobs)
+    tools = Tools(
+        client, clock.wall, {**(environ or {}), ADDRESS_VARIABLE: chosen.prometheus_address}
+    )
+    providers = default_providers(tools, jobs)
 
     def controller(
         reconciler: Reconciler, workers: int, sources: list[tuple[Store, KeyMapper]]
@@ -123,6 +124,7 @@ def controller_set(
         writer, caches.runs, providers, clock, record, instance_id=mine, metrics=metrics
     )
     experiments = ExperimentReconciler(
+        api,
         caches,
         Executor(writer, experiment_log, record),
         experiment_log,
@@ -160,15 +162,6 @@ def _named_services(reader: RolloutReader) -> KeyMapper:
             yield Key(namespace, use.name)
 
     return keys_of
-
-
-def _networks_of(url: str) -> tuple[Network, ...]:
-    """The host of ``url`` as a network; none where it is a name, which only DNS could tell."""
-    host = urlsplit(url).hostname or ""
-    try:
-        return parse_networks(host)
-    except ValueError:
-        return ()
 
 
 def _election(

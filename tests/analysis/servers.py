@@ -78,14 +78,14 @@ def reply(body=b"", status="200 OK", **headers):
 
 
 @asynccontextmanager
-async def serving(answers, certificate=None):
+async def serving(answers, certificate=None, host="127.0.0.1"):
     """A server on a free port; over TLS with the key and certificate of a file."""
     server = Server(answers)
     context = None
     if certificate:
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         context.load_cert_chain(certificate)
-    listener = await asyncio.start_server(server.handle, "127.0.0.1", 0, ssl=context)
+    listener = await asyncio.start_server(server.handle, host, 0, ssl=context)
     server.port = listener.sockets[0].getsockname()[1]
     try:
         yield server

@@ -38,6 +38,7 @@ def test_defaults_are_those_of_argo_rollouts(monkeypatch: pytest.MonkeyPatch) ->
         "rollout_workers": 10, "analysis_workers": 30, "experiment_workers": 10,
         "service_workers": 10, "ingress_workers": 10, "sweep": 900.0, "leader_elect": True,
         "lease_duration": 15.0, "renew_deadline": 10.0, "retry_period": 2.0,
+        "analysis_address_policy": "guarded", "analysis_allow": (), "analysis_deny": (),
     }  # fmt: skip
 
 

@@ -194,6 +194,9 @@ async def test_health_over_a_real_socket_on_loopback() -> None:
         ({"instance_id": "a b"}, "instance_id"),
         ({"lease_duration": 5.0}, "renew deadline"),
         ({"unknown": 1}, "unknown"),
+        ({"analysis_address_policy": "open"}, "analysis_address_policy"),
+        ({"analysis_allow": ("10.0.0.0/99",)}, "'10.0.0.0/99' is neither a network nor a host"),
+        ({"analysis_deny": ("a b",)}, "'a b' is neither"),
     ],
 )
 def test_settings_out_of_range_are_named(values: dict[str, Any], message: str) -> None:
