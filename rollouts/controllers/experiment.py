@@ -9,9 +9,10 @@ from typing import Final
 import structlog
 
 from rollouts.controllers.execute import Executor, Owner
-from rollouts.controllers.experiment_world import gather
+from rollouts.controllers.experiment_world import confirmed, gather
 from rollouts.controllers.gather import Caches
 from rollouts.controllers.metrics import Metrics
+from rollouts.kube.api import KubeApi
 from rollouts.kube.queue import Key
 from rollouts.kube.resources import ANALYSIS_RUNS, EXPERIMENTS, REPLICA_SETS, SERVICES
 from rollouts.kube.writes import WriteLog
@@ -34,6 +35,7 @@ class ExperimentReconciler:
 
     def __init__(
         self,
+        api: KubeApi,
         caches: Caches,
         executor: Executor,
         log: WriteLog,
@@ -42,6 +44,7 @@ class ExperimentReconciler:
         instance_id: str = "",
         metrics: Metrics | None = None,
     ) -> None:
+        self._api = api
         self._caches = caches
         self._executor = executor
         self._written = log
@@ -66,6 +69,7 @@ class ExperimentReconciler:
         experiment = world.experiment
         if self._written.behind(key, experiment.metadata.uid, stores) is not None:
             return self._clock.wall() + _STALE_RETRY_SECONDS
+        world = await confirmed(self._api, self._caches, world)
         decided = plan(world)
         if decided.writes:
             _tell(world, decided)

@@ -5,10 +5,13 @@ it. Refuses to interpret them. Used by the experiment controller and by ``contro
 """
 
 from collections.abc import Iterable, Iterator
-from typing import Final
+from dataclasses import replace
+from typing import Any, Final
 
 from analysis.spec import TemplateRef
+from analysis.templates import TemplateMissing, collect
 from rollouts.api.experiment import Experiment
+from rollouts.api.labels import INSTANCE_ID
 from rollouts.controllers.gather import (
     BY_OWNER,
     BY_PREFIX,
@@ -18,11 +21,19 @@ from rollouts.controllers.gather import (
     templates_of,
 )
 from rollouts.controllers.manager import KeyMapper, own_key, owner_key
-from rollouts.kube.api import Obj
+from rollouts.kube.api import KubeApi, Obj
+from rollouts.kube.errors import NotFound
 from rollouts.kube.queue import Key
-from rollouts.kube.resources import EXPERIMENTS
+from rollouts.kube.resources import (
+    ANALYSIS_RUNS,
+    ANALYSIS_TEMPLATES,
+    CLUSTER_ANALYSIS_TEMPLATES,
+    EXPERIMENTS,
+    Resource,
+)
 from rollouts.kube.store import Store
-from rollouts.planner.experiment.runspec import reference
+from rollouts.planner.experiment.draft import COMPLETED
+from rollouts.planner.experiment.runspec import lookup, reference
 from rollouts.planner.experiment.world import World, service_name, set_name
 from rollouts.planner.world import ReplicaSet, Run
 
@@ -141,6 +152,62 @@ def gather(caches: Caches, key: Key, now: float, instance_id: str) -> World | No
         ],
         instance_id=instance_id,
     )
+
+
+async def confirmed(api: KubeApi, caches: Caches, world: World) -> World:
+    """``world`` with what only seems to be missing, because a cache is late.
+
+    A template or a run that is not there ends an Experiment for good, so that is never said from a
+    cache alone. Raises ApiError when the server does not answer.
+    """
+    experiment = world.experiment
+    if experiment.status.phase in COMPLETED:
+        return world
+    namespace = experiment.metadata.namespace
+    for entry in experiment.status.analysis_runs:
+        seen = entry.phase and entry.phase not in COMPLETED
+        if seen and world.run_named(entry.analysis_run) is None:
+            run = await _live(api, ANALYSIS_RUNS, entry.analysis_run, namespace)
+            if run is not None:
+                found = Run.of(run, experiment.metadata.uid)
+                world = replace(world, runs=(*world.runs, found))
+    while (ref := _missing(world)) is not None:
+        template = await _live_template(api, caches, world, ref)
+        if template is None:
+            break
+        field = "cluster_templates" if ref.cluster_scope else "templates"
+        known: Any = {**getattr(world, field), ref.template_name: template}
+        world = replace(world, **{field: known})
+    return world
+
+
+def _missing(world: World) -> TemplateRef | None:
+    """The first template that is referred to and not known."""
+    try:
+        collect(references(world.experiment), lambda ref: lookup(world, ref))
+    except TemplateMissing as error:
+        return error.ref
+    return None
+
+
+async def _live_template(
+    api: KubeApi, caches: Caches, world: World, ref: TemplateRef
+) -> Obj | None:
+    """A template as the server has it, if it is one this controller may see."""
+    if ref.cluster_scope and caches.cluster_templates is None:
+        return None
+    resource = CLUSTER_ANALYSIS_TEMPLATES if ref.cluster_scope else ANALYSIS_TEMPLATES
+    namespace = None if ref.cluster_scope else world.experiment.metadata.namespace
+    found = await _live(api, resource, ref.template_name, namespace)
+    labels = (found or {}).get("metadata", {}).get("labels") or {}
+    return found if labels.get(INSTANCE_ID, "") == world.instance_id else None
+
+
+async def _live(api: KubeApi, resource: Resource, name: str, namespace: str | None) -> Obj | None:
+    try:
+        return await api.get(resource, name, namespace) if name else None
+    except NotFound:
+        return None
 
 
 def _with(objects: list[Obj], other: Obj | None) -> list[Obj]:

@@ -125,6 +125,7 @@ def controller_set(
     )
     experiments = ExperimentReconciler(
         api,
+        api,
         caches,
         Executor(writer, experiment_log, record),
         experiment_log,

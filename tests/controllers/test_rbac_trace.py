@@ -37,6 +37,8 @@ RARE = {
     ("argoproj.io", "analysisruns", "get"),
     ("", "events", "patch"),
     ("", "services", "get"),
+    ("argoproj.io", "analysistemplates", "get"),
+    ("argoproj.io", "clusteranalysistemplates", "get"),
 }
 
 
