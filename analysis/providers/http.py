@@ -1,16 +1,16 @@
 """The one place that speaks HTTP for metrics.
 
-Owns bounded requests: total time, bytes read, redirects followed, addresses reached. The address
-that was checked is the one connected to; connections are not shared between requests, so nothing
-of one metric (certificate checks off, credentials) touches another. Sends only what it was given:
-no proxies, cookies or netrc of the controller. Raises ProviderError. Used by the providers.
+Owns bounded requests: total time, bytes read and kept at once, redirects followed, addresses
+reached. The address that was checked is the one connected to; connections are not shared between
+requests, so nothing of one metric (certificate checks off, credentials) touches another. Sends only
+what it was given: no proxies, cookies or netrc of the controller. Raises ProviderError. Used by the
+providers.
 """
 
 import asyncio
-import socket
 import ssl
 from base64 import b64encode
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 from urllib.parse import urljoin, urlsplit, urlunsplit
@@ -19,15 +19,17 @@ import httpx
 
 from analysis.providers.address import AddressPolicy
 from analysis.providers.base import ProviderError
+from analysis.providers.resolving import Resolve, SystemResolver
 
 MAX_BODY: Final = 10 * 1024 * 1024
+_SMALL: Final = 64 * 1024  # bytes; of larger answers only a few are read at once
+_LARGE_AT_ONCE: Final = 4
+_LARGE_SECONDS: Final = 30.0
+_MAX_ELEMENTS: Final = 400_000  # of JSON: each costs far more memory than its bytes
 _MAX_REDIRECTS: Final = 5
 _MAX_ADDRESSES: Final = 4
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _HARMLESS: Final = frozenset({"accept", "content-type", "user-agent"})
-
-Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
-"""Host and port to IP addresses, best first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +49,6 @@ class Request:
 class Response:
     status: int
     body: bytes
-
-
-async def resolve_by_system(host: str, port: int) -> Sequence[str]:
-    """Ask the system's resolver."""
-    loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
 def where(url: str) -> str:
@@ -82,15 +77,17 @@ class HttpClient:
         self,
         *,
         policy: AddressPolicy | None = None,
-        resolve: Resolve = resolve_by_system,
+        resolve: Resolve | None = None,
         max_body: int = MAX_BODY,
         user_agent: str = "rollouts",
     ) -> None:
         self._policy = policy or AddressPolicy()
-        self._resolve = resolve
+        self._system = SystemResolver()
+        self._resolve = resolve or self._system
         self._max_body = max_body
         self._user_agent = user_agent
         self._clients: dict[bool, httpx.AsyncClient] = {}
+        self._large = asyncio.Semaphore(_LARGE_AT_ONCE)
 
     async def send(self, request: Request) -> Response:
         """The answer, whatever its status, redirects followed."""
@@ -106,6 +103,7 @@ class HttpClient:
         for client in self._clients.values():
             await client.aclose()
         self._clients.clear()
+        self._system.close()
 
     async def _follow(self, request: Request) -> Response:
         for _ in range(_MAX_REDIRECTS + 1):
@@ -186,11 +184,30 @@ class HttpClient:
                 f"{where(request.url)} sent a compressed answer ({encoding[:32]}) unasked"
             )
         body = bytearray()
-        async for chunk in response.aiter_raw():
+        chunks = response.aiter_raw()
+        if await self._read(request, chunks, body, _SMALL):
+            return bytes(body)
+        async with self._large:  # so that many large answers at once do not fill the memory
+            try:
+                async with asyncio.timeout(_LARGE_SECONDS):
+                    await self._read(request, chunks, body, self._max_body + 1)
+            except TimeoutError:
+                raise ProviderError(f"{where(request.url)} sends its answer too slowly") from None
+        if sum(body.count(mark) for mark in (b",", b"[", b"{")) > _MAX_ELEMENTS:
+            raise ProviderError(f"{where(request.url)} sent more than {_MAX_ELEMENTS} elements")
+        return bytes(body)
+
+    async def _read(
+        self, request: Request, chunks: AsyncIterator[bytes], body: bytearray, most: int
+    ) -> bool:
+        """Append chunks until there are no more (True), or more than ``most`` bytes."""
+        async for chunk in chunks:
             body += chunk
             if len(body) > self._max_body:
                 raise ProviderError(f"{where(request.url)} sent more than {self._max_body} bytes")
-        return bytes(body)
+            if len(body) > most:
+                return False
+        return True
 
     def _client(self, *, insecure: bool) -> httpx.AsyncClient:
         if insecure not in self._clients:
