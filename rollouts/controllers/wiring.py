@@ -125,7 +125,6 @@ def controller_set(
     )
     experiments = ExperimentReconciler(
         api,
-        api,
         caches,
         Executor(writer, experiment_log, record),
         experiment_log,
