@@ -38,7 +38,7 @@ class Server:
         self.connections += 1
         self.tasks.add(asyncio.current_task())
         try:
-            with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+            with contextlib.suppress(OSError, asyncio.IncompleteReadError):
                 await self.talk(reader, writer)
         finally:
             writer.transport.abort()

@@ -1,14 +1,5 @@
 """The provider against a real Prometheus server that scrapes a tiny page."""
 
-import asyncio
-import contextlib
-import os
-import shutil
-import signal
-import socket
-import subprocess
-
-import httpx
 import pytest
 
 from analysis.providers.address import AddressPolicy
@@ -18,10 +9,10 @@ from analysis.providers.http import HttpClient
 from analysis.providers.prometheus import PrometheusSource
 from analysis.spec import Metric, Phase
 from rollouts.runtime.clock import SystemClock
-from tests.analysis.servers import answered, reply, serving
+from tests.analysis.prometheus_server import prometheus_server
+from tests.analysis.servers import answered
 
 pytestmark = [pytest.mark.prometheus, pytest.mark.timeout(120)]
-BINARY = shutil.which("prometheus")
 RUN = RunRef("default", "run", "uid")
 PAGE = """# TYPE demo_ratio gauge
 demo_ratio{version="blue"} 0.97
@@ -29,12 +20,6 @@ demo_ratio{version="green"} 0.5
 # TYPE demo_nan gauge
 demo_nan NaN
 """
-
-
-def free_port():
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
 
 
 @pytest.fixture
@@ -46,50 +31,8 @@ async def http():
 
 @pytest.fixture
 async def prometheus(tmp_path):
-    if BINARY is None:
-        reason = "no prometheus binary on PATH (Debian: apt-get install prometheus)"
-        if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
-    page = reply(PAGE, Content_Type="text/plain; version=0.0.4")
-    async with serving({"/metrics": page}) as target:
-        config = tmp_path / "prometheus.yml"
-        config.write_text(
-            "global: {scrape_interval: 200ms, scrape_timeout: 200ms}\n"
-            "scrape_configs:\n- job_name: demo\n  static_configs:\n"
-            f"  - targets: ['127.0.0.1:{target.port}']\n"
-        )
-        address = f"127.0.0.1:{free_port()}"
-        process = subprocess.Popen(  # noqa: ASYNC220 - started once, awaited by polling
-            [
-                BINARY,
-                f"--config.file={config}",
-                f"--storage.tsdb.path={tmp_path / 'data'}",
-                f"--web.listen-address={address}",
-                "--log.level=error",
-            ],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        try:
-            await scraped(f"http://{address}", process)
-            yield f"http://{address}"
-        finally:
-            process.send_signal(signal.SIGKILL)
-            process.wait()
-
-
-async def scraped(url, process):
-    """Wait until the server has samples of the page."""
-    async with httpx.AsyncClient(trust_env=False) as client:
-        for _ in range(300):
-            assert process.poll() is None, "prometheus ended by itself"
-            with contextlib.suppress(httpx.HTTPError, ValueError, KeyError):
-                answer = await client.get(f"{url}/api/v1/query", params={"query": "demo_ratio"})
-                if answer.json()["data"]["result"]:
-                    return
-            await asyncio.sleep(0.1)
-    pytest.fail("prometheus scraped nothing within 30 s")
+    async with prometheus_server(tmp_path, lambda: PAGE, shows="demo_ratio") as url:
+        yield url
 
 
 async def test_every_kind_of_answer(prometheus, http):
