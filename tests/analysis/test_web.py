@@ -1,9 +1,6 @@
 """The web provider: what is requested, and which part of the answer is the result."""
 
-import shutil
 import ssl
-import subprocess
-from pathlib import Path
 
 import pytest
 
@@ -131,27 +128,6 @@ async def test_a_large_document_is_read_without_holding_up_the_loop(http):
             http, "result == 19999", url=f"{server.url}/", jsonPath="{$.items[-1].n}"
         )
     assert measurement.phase is Phase.SUCCESSFUL
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory) -> Path:
-    """A key and a certificate for localhost that nobody signed, in one file."""
-    if shutil.which("openssl") is None:
-        pytest.skip("needs openssl")
-    path = tmp_path_factory.mktemp("tls") / "selfsigned.pem"
-    subprocess.run(
-        [
-            *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"),
-            *("-nodes", "-days", "2", "-subj", "/CN=localhost"),
-            *("-addext", "subjectAltName=DNS:localhost", "-keyout", str(path)),
-            *("-out", str(path.with_suffix(".crt"))),
-        ],
-        check=True,
-        capture_output=True,
-        timeout=30,
-    )
-    path.write_bytes(path.read_bytes() + path.with_suffix(".crt").read_bytes())
-    return path
 
 
 async def test_a_certificate_nobody_signed_is_refused_unless_this_metric_says_otherwise(
