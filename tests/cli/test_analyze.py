@@ -1,7 +1,11 @@
 """``analyze``: a run from files to its verdict, in virtual time."""
 
+import asyncio
 import io
 import json
+import signal
+import sys
+from pathlib import Path
 
 import pytest
 import yaml
@@ -10,6 +14,7 @@ from rich.console import Console
 from analysis.providers.base import ProviderError
 from rollouts.cli.analyze import words
 from rollouts.cli.analyze.screen import Screen
+from tests.analysis.servers import reply, serving
 from tests.cli.analyses import (
     Script,
     Slow,
@@ -157,6 +162,28 @@ def test_on_a_terminal_the_table_moves_and_the_lines_stay(tmp_path):
     drawn = console.file.getvalue()
     assert "a line" in drawn
     assert "rate    ◌ Pending  0 of 5" in drawn
+
+
+async def test_ctrl_c_in_a_shell(tmp_path):
+    """A real process, a real signal: it stops, says so, and is no success."""
+    data = {"resultType": "vector", "result": [{"metric": {}, "value": [0, "0.99"]}]}
+    page = reply(json.dumps({"status": "success", "data": data}))
+    async with serving({"/api/v1/query": page}) as server:
+        hourly = template("check", metric(interval="1h"))
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "rollouts.cli.main", "analyze", "--prometheus", server.url),
+            *("-f", write(tmp_path, hourly), "-o", "json"),
+            cwd=Path(__file__).parents[2],
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        first = await process.stderr.readline()
+        process.send_signal(signal.SIGINT)
+        out, err = await process.communicate()
+    assert "result[0] >= 0.95 is true: result = [0.99]" in first.decode()
+    assert process.returncode == 130
+    assert "check: ? interrupted before it was decided" in err.decode()
+    assert json.loads(out)["status"]["metricResults"][0]["count"] == 1
 
 
 # --- files and arguments --------------------------------------------------------------------------

@@ -26,7 +26,7 @@ from analysis.spec import Phase, RunStatus
 from rollouts.cli.analyze.material import Material
 from rollouts.cli.analyze.output import Output
 from rollouts.cli.analyze.screen import Screen
-from rollouts.cli.analyze.words import exit_code
+from rollouts.cli.analyze.words import INTERRUPTED, exit_code
 from rollouts.cli.common import FailedError
 from rollouts.controllers.run_status import status_obj
 from rollouts.kube.resources import ANALYSIS_RUNS
@@ -105,8 +105,9 @@ async def analyze(material: Material, out: Output, seconds: float) -> int:
     ending = Ending()
     async with own_http() as http:
         providers = default_providers(Tools(http, now, os.environ), NoJobs())
-        with _signals_end(ending):
+        with _signals_end(ending), _cut_short(ending):
             return await run(material, providers, now, out, ending, seconds=seconds)
+    return INTERRUPTED
 
 
 async def run(
@@ -148,6 +149,16 @@ def run_object(material: Material, status: RunStatus) -> Obj:
         "spec": material.spec.to_obj(),
         "status": status_obj(status),
     }
+
+
+@contextlib.contextmanager
+def _cut_short(ending: Ending) -> Iterator[None]:
+    """Whoever interrupts twice does not wait for anything to be terminated."""
+    try:
+        yield
+    except asyncio.CancelledError:
+        if not ending.interrupted:
+            raise
 
 
 @contextlib.contextmanager

@@ -62,7 +62,7 @@ async def replayed(
     length = asked.limit or (math.inf if ends else expected)
     every = asked.every or _EVERY
     starts = _starts(asked, every, min(expected, length), now)
-    sender = Sender(http, lambda: now)
+    sender = Sender(http, SystemClock().wall)
     source = PrometheusSource(sender, lambda: now, os.environ.get(ADDRESS_VARIABLE, ""))
     server = PastServer(source)
     replay = Replay(
