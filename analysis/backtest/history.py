@@ -21,7 +21,14 @@ MAX_POINTS: Final = 10_000  # of one request; servers refuse more than 11 000 pe
 _FIRST_POINTS: Final = 64  # fetched for an instant nobody announced; four times as many next time
 _WORTH: Final = 500  # points that cost no more than another request would
 _LEAST_POINTS: Final = 100  # a chunk this small is not halved any further
-_TOO_MUCH: Final = ("execution:", "timeout:", "server_error:", "sent more than", "did not answer")
+_TOO_MUCH: Final = (
+    "execution:",
+    "timeout:",
+    "server_error:",
+    "sent more than",
+    "did not answer",
+    "too slowly",
+)
 
 Sample = tuple[bytes, Any]
 """The labels of a series, and its value as the API writes it."""

@@ -10,8 +10,11 @@ class MemoryServer:
     ``most``: points of one series it answers with at once.
     """
 
-    def __init__(self, value, series=("a",), *, scalar=False, most=11_000):
+    def __init__(
+        self, value, series=("a",), *, scalar=False, most=11_000, says="execution: too many samples"
+    ):
         self.value, self.series, self.scalar, self.most = value, series, scalar, most
+        self.says = says
         self.ranges = []
         self.instants = []
 
@@ -19,7 +22,7 @@ class MemoryServer:
         points = (end - start) // step + 1
         self.ranges.append(points)
         if points > self.most:
-            raise ProviderError("execution: query processing would load too many samples")
+            raise ProviderError(self.says)
         found = []
         for name in self.series:
             moments = range(start, end + 1, step)

@@ -63,8 +63,16 @@ def test_nothing_is_asked_of_the_future():
     assert server.ranges == [11]
 
 
-def test_a_chunk_that_is_too_much_is_halved():
-    server = MemoryServer(second, most=500)
+@pytest.mark.parametrize(
+    "says",
+    [
+        "execution: query processing would load too many samples into memory",
+        "http://p sent more than 400000 elements",
+        "http://p did not answer within 120 s",
+    ],
+)
+def test_a_chunk_that_is_too_much_is_halved(says):
+    server = MemoryServer(second, most=500, says=says)
     past = history(server)
 
     async def main():
