@@ -35,6 +35,7 @@ from rollouts.kube.resources import ANALYSIS_RUNS, ANALYSIS_TEMPLATES, CLUSTER_A
 _TEMPLATES: Final = {ANALYSIS_TEMPLATES.kind: False, CLUSTER_ANALYSIS_TEMPLATES.kind: True}
 _OURS: Final = frozenset({*_TEMPLATES, ANALYSIS_RUNS.kind})
 
+_WORD: Final = 6  # characters
 _Spec = TypeVar("_Spec", TemplateSpec, RunSpec)
 SecretData = Mapping[str, Mapping[str, str]]
 """Decoded text by Secret and key."""
@@ -278,7 +279,9 @@ def _given(arguments: Iterable[Argument], wanted: Wanted, secrets: SecretData) -
         ref = argument.value_from.secret_key_ref if argument.value_from else None
         if ref is not None and argument.name not in real:
             real[argument.name] = secrets[ref.name][ref.key]
-    hidden = [*real.values(), *(text for data in secrets.values() for text in data.values())]
+    # A Secret also holds words such as a region, which are no secrets and occur in any text.
+    others = (text for data in secrets.values() for text in data.values())
+    hidden = [*real.values(), *(text for text in others if len(text) >= _WORD)]
     return Given(args.values(list(arguments), real), Redactor.of(hidden))
 
 
