@@ -40,6 +40,15 @@ class Binary:
 
 
 @dataclass(frozen=True, slots=True)
+class Comparison:
+    """``a < b <= c``: each operand is evaluated once, the last ones only if still needed."""
+
+    position: int
+    operands: tuple["Node", ...]
+    operators: tuple[tuple[int, str], ...]  # position and spelling
+
+
+@dataclass(frozen=True, slots=True)
 class Member:
     """``target.key`` or ``target[key]``; an optional one ends its chain when the target is nil."""
 
@@ -67,9 +76,11 @@ class Slice:
 
 @dataclass(frozen=True, slots=True)
 class Conditional:
+    """Without ``then``, the condition itself is the value when it holds."""
+
     position: int
     condition: "Node"
-    then: "Node"
+    then: "Node | None"
     otherwise: "Node"
 
 
@@ -127,6 +138,7 @@ Node: TypeAlias = (
     | Pointer
     | Unary
     | Binary
+    | Comparison
     | Member
     | Chain
     | Slice

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from analysis.expr.errors import ExprError, Meter
 from analysis.expr.program import compile_expression
-from analysis.expr.values import type_name
+from analysis.expr.values import shown
 from analysis.spec import Phase
 
 NO_DATA = "metric result is nil or empty: no data returned from the metric provider"
@@ -114,7 +114,9 @@ def _holds(name: str, source: str, result: Any, now: float, meter: Meter) -> boo
         value = program.run(result, now=now, meter=meter)
     except ExprError as error:
         empty = result is None or (isinstance(result, list | dict | str) and not result)
-        raise ExprError(f"{prefix}: {NO_DATA if empty else error}") from error
+        raise ExprError(
+            f"{prefix}: {NO_DATA}: {error}" if empty else f"{prefix}: {error}"
+        ) from error
     if not isinstance(value, bool):
-        raise ExprError(f"{prefix}: expected bool, but got {type_name(value)}")
+        raise ExprError(f"{prefix}: expected bool, but got {shown(value)}")
     return value

@@ -83,6 +83,8 @@ def _token(source: str, start: int) -> tuple[Token, int]:
         if not found:
             raise ExprError("literal not terminated", start, source)
         return Token(Kind.STRING, found[0], start, _string(found, source)), found.end()
+    if char in "bB" and source[start + 1 : start + 2] in ("'", '"'):
+        raise ExprError('byte literals (b"…") are not supported; write a string', start, source)
     if found := _NAME.match(source, start):
         kind = Kind.OPERATOR if found[0] in WORDS else Kind.NAME
         return Token(kind, found[0], start), found.end()

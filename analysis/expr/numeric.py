@@ -4,151 +4,134 @@ Booleans are never numbers; integers stay within 64 bit. Called through ``analys
 """
 
 import math
-from collections.abc import Callable
-from typing import Any
+import re
+from collections.abc import Callable, Iterable
+from typing import Any, Final
 
 from analysis.expr.context import Body, Context
-from analysis.expr.errors import ExprError
-from analysis.expr.values import checked, is_int, is_number, to_text, type_name
+from analysis.expr.errors import INT_RANGE, MAX_NESTING, TOO_DEEP, ExprError
+from analysis.expr.values import arithmetic, is_number, shown, wrapped
+
+_INT: Final = re.compile(r"[+-]?[0-9]{1,64}")
+_FLOAT: Final = re.compile(
+    r"[+-]?(?:(?:[0-9]{1,400}\.?[0-9]{0,400}|\.[0-9]{1,400})(?:e[+-]?[0-9]{1,5})?|inf|infinity|nan)",
+    re.IGNORECASE,
+)
 
 
-def _numbers(arguments: tuple[Any, ...]) -> list[Any]:
-    """Arguments that are numbers or lists of numbers, flattened."""
-    flat: list[Any] = []
-    for argument in arguments:
-        flat.extend(_numbers(tuple(argument)) if isinstance(argument, list) else [argument])
-    if not all(is_number(value) for value in flat):
-        raise TypeError
-    return flat
-
-
-# --- Argo Rollouts' own ---
-
-
-def as_int(_: Context, value: Any) -> int:
+def _integer(name: str, value: float | str) -> int:
+    """``value`` without its fraction. Raises ExprError where it is no integer of 64 bit."""
     if isinstance(value, str):
-        try:
-            return checked(int(value))
-        except ValueError:
-            raise ExprError(f'asInt: parsing "{value[:32]}": invalid syntax') from None
-    if is_number(value) and math.isfinite(value):
-        return checked(int(value))
-    raise ExprError(f"asInt() not supported on {type_name(value)} {to_text(value)[:64]}")
+        number = int(value) if _INT.fullmatch(value) else None
+    else:
+        number = int(value) if math.isfinite(value) else None
+    if number is None:
+        raise ExprError(f"{name}: {shown(value)} is not an integer")
+    if number not in INT_RANGE:
+        raise ExprError(f"{name}: {shown(value)} is out of the range of integers")
+    return number
 
 
-def as_float(_: Context, value: Any) -> float:
-    if isinstance(value, str):
-        try:
-            return float(value)
-        except ValueError:
-            raise ExprError(f'asFloat: parsing "{value[:32]}": invalid syntax') from None
-    if is_number(value):
-        return float(value)
-    raise ExprError(f"asFloat() not supported on {type_name(value)} {to_text(value)[:64]}")
+def _floating(name: str, value: float | str) -> float:
+    if isinstance(value, str) and not _FLOAT.fullmatch(value):
+        raise ExprError(f"{name}: {shown(value)} is not a number")
+    return float(value)
 
 
-def is_nan(context: Context, value: Any) -> bool:
-    if not is_number(value):
-        raise TypeError
+def converter(name: str, convert: Callable[[str, Any], float]) -> Body:
+    """A conversion of a number, or of a string that reads as one."""
+    return lambda _, value: convert(name, value)
+
+
+as_int, to_int = converter("asInt", _integer), converter("int", _integer)
+as_float, to_float = converter("asFloat", _floating), converter("float", _floating)
+
+
+def is_nan(context: Context, value: float) -> bool:
     found = math.isnan(value)
     context.meter.found_nan |= found
     return found
-
-
-def is_inf(_: Context, value: Any) -> bool:
-    if not is_number(value):
-        raise TypeError
-    return math.isinf(value)
 
 
 # --- numbers ---
 
 
 def rounding(rounder: Callable[[float], float]) -> Body:
-    def body(_: Context, value: Any) -> float:
-        if not is_number(value):
-            raise TypeError
-        return float(rounder(value)) if math.isfinite(value) else value
-
-    return body
+    return lambda _, value: float(rounder(value)) if math.isfinite(value) else value
 
 
 def half_away(value: float) -> float:
-    return math.copysign(math.floor(abs(value) + 0.5), value)
+    whole = math.floor(abs(value))
+    return math.copysign(whole + (abs(value) - whole >= 0.5), value)
 
 
-def to_int(_: Context, value: Any) -> int:
-    if isinstance(value, str):
-        try:
-            return checked(int(value))
-        except ValueError:
-            raise ExprError(f'invalid operation: int("{value[:32]}")') from None
-    if not is_number(value):
-        raise TypeError
-    return checked(int(value))
+def absolute(_: Context, value: float) -> float:
+    return wrapped(abs(value)) if isinstance(value, int) else abs(value)
 
 
-def to_float(_: Context, value: Any) -> float:
-    if isinstance(value, str):
-        try:
-            return float(value)
-        except ValueError:
-            raise ExprError(f'invalid operation: float("{value[:32]}")') from None
-    if not is_number(value):
-        raise TypeError
-    return float(value)
+def extreme(name: str, pick: Callable[[list[Any]], Any]) -> Body:
+    """The largest or smallest of numbers and lists of them; nil of none, NaN beside a NaN."""
 
-
-def absolute(_: Context, value: Any) -> Any:
-    if not is_number(value):
-        raise TypeError
-    return checked(abs(value)) if is_int(value) else abs(value)
-
-
-def extreme(pick: Callable[[list[Any]], Any]) -> Body:
     def body(context: Context, *arguments: Any) -> Any:
-        context.meter.spend(sum(len(a) for a in arguments if isinstance(a, list)))
-        flat = _numbers(arguments)
-        if any(math.isnan(value) for value in flat):
-            return math.nan
-        return pick(flat) if flat else None
+        flat = _flat(name, context, arguments)
+        return next((v for v in flat if math.isnan(v)), pick(flat)) if flat else None
 
     return body
 
 
-def average(pick: Callable[[list[Any]], Any]) -> Body:
-    def body(_: Context, *arguments: Any) -> float:
-        flat = _numbers(arguments)
-        if any(math.isnan(value) for value in flat):
+def average(name: str, pick: Callable[[list[float]], float]) -> Body:
+    def body(context: Context, *arguments: Any) -> float:
+        flat = [float(value) for value in _flat(name, context, arguments)]
+        if any(map(math.isnan, flat)):
             return math.nan
         return float(pick(flat)) if flat else 0.0
 
     return body
 
 
-def total(values: list[Any]) -> Any:
+def mean(values: list[float]) -> float:
+    """As Go computes it: infinities are not an error."""
+    return sum(values) / len(values)
+
+
+def total(context: Context, values: list[Any]) -> Any:
     """The sum of numbers: an integer when all are."""
-    if all(is_int(value) for value in values):
-        return checked(sum(values))
-    if not all(is_number(value) for value in values):
-        raise ExprError("sum needs numbers")
-    return float(sum(values))
+    amount: Any = 0
+    for value in values:
+        context.meter.spend()
+        if not is_number(value):
+            raise ExprError(f"sum takes numbers, not {shown(value)}")
+        amount = arithmetic("+", amount, value, context.meter)
+    return amount
 
 
-def bits(combine: Callable[[int, int], int]) -> Body:
-    def body(_: Context, left: Any, right: Any) -> int:
-        if not (is_int(left) and is_int(right)):
-            raise TypeError
-        return _wrapped(combine(left, right))
+def _flat(name: str, context: Context, values: Iterable[Any], depth: int = 0) -> list[Any]:
+    """The numbers in ``values`` and in the lists among them."""
+    if depth > MAX_NESTING:
+        raise ExprError(TOO_DEEP)
+    flat: list[Any] = []
+    for value in values:
+        context.meter.spend()
+        if isinstance(value, list):
+            flat += _flat(name, context, value, depth + 1)
+        elif is_number(value):
+            flat.append(value)
+        else:
+            raise ExprError(f"{name} takes numbers, not {shown(value)}")
+    return flat
+
+
+# --- bits ---
+
+
+def bits(combine: Callable[..., int]) -> Body:
+    return lambda _, *values: wrapped(combine(*values))
+
+
+def shift(combine: Callable[[int, int], int]) -> Body:
+    def body(_: Context, value: int, by: int) -> int:
+        if by < 0:
+            raise ExprError(f"invalid shift count {by}: it must not be negative")
+        return wrapped(combine(value, min(by, 64)))
 
     return body
-
-
-def shift_count(by: int) -> int:
-    if not 0 <= by < 64:
-        raise ExprError("invalid shift count")
-    return by
-
-
-def _wrapped(value: int) -> int:
-    return (value + 2**63) % 2**64 - 2**63

@@ -12,6 +12,7 @@ from analysis.expr.ast import (
     Binary,
     Call,
     Chain,
+    Comparison,
     Conditional,
     Let,
     Literal,
@@ -82,7 +83,7 @@ class _Parser:
         self.token = next(self.stream, token)
         self.nodes += 1  # every node costs at least one token
         if self.nodes > MAX_NODES:
-            raise self.error("the expression is too large", token)
+            raise self.error(f"the expression has more than {MAX_NODES} parts", token)
         return token
 
     def at(self, kind: Kind, text: str) -> bool:
@@ -128,7 +129,7 @@ class _Parser:
     def expression(self, precedence: int = 0) -> Node:
         self.depth += 1
         if self.depth > MAX_DEPTH:
-            raise self.error("the expression is nested too deeply")
+            raise self.error(f"the expression is nested over {MAX_DEPTH} levels deep")
         if precedence == 0 and self.at(Kind.OPERATOR, "let"):
             node = self.let()
         elif precedence == 0 and self.at(Kind.OPERATOR, "if"):
@@ -178,21 +179,20 @@ class _Parser:
         return Binary(token.position, SPELLINGS.get(operator, operator), left, right)
 
     def comparison(self, left: Node, token: Token, level: int) -> Node:
-        """``a < b <= c`` is ``a < b and b <= c``."""
-        chain: Node | None = None
-        while True:
-            right = self.expression(level + 1)
-            link = Binary(token.position, token.text, left, right)
-            chain = link if chain is None else Binary(token.position, "and", chain, link)
-            if self.token.kind is not Kind.OPERATOR or self.token.text not in CHAINABLE:
-                return chain
-            left, token = right, self.advance()
+        """``a < b <= c``, as many as there are."""
+        operands = [left, self.expression(level + 1)]
+        operators = [(token.position, token.text)]
+        while self.token.kind is Kind.OPERATOR and self.token.text in CHAINABLE:
+            following = self.advance()
+            operators.append((following.position, following.text))
+            operands.append(self.expression(level + 1))
+        return Comparison(token.position, tuple(operands), tuple(operators))
 
     def conditional(self, node: Node) -> Node:
         while self.at(Kind.OPERATOR, "?"):
             token = self.advance()
             if self.take(Kind.OPERATOR, ":"):
-                node = Conditional(token.position, node, node, self.expression())
+                node = Conditional(token.position, node, None, self.expression())
                 continue
             then = self.expression()
             self.expect(Kind.OPERATOR, ":")

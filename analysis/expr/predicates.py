@@ -1,141 +1,124 @@
-"""Functions that look at a collection through a predicate: ``all(result, # < 5)``.
+"""Functions that look at a list through a predicate: ``all(result, # < 5)``.
 
-Owns the stack of elements a predicate sees as ``#``, ``#index`` and ``#acc``. Every element costs
-at least one step. Called by the compiler.
+Owns what each of them asks of the elements, and in which order. Every element costs as many steps
+as its predicate has nodes. Called by the compiler.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any, Final
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
 
-from analysis.expr.collection import sort
-from analysis.expr.context import Context
-from analysis.expr.errors import ExprError
+from analysis.expr.collection import key_of, sort
+from analysis.expr.context import Context, Run
+from analysis.expr.errors import TOO_LONG, ExprError
 from analysis.expr.numeric import total
-from analysis.expr.values import to_text, type_name
+from analysis.expr.values import Keyed, shown
+
+Items: TypeAlias = list[Any]
 
 
-@dataclass(slots=True)
-class Element:
-    value: Any
-    index: int
-    accumulated: Any = None
-
-
-@dataclass(slots=True)
-class Frame:
-    """The state of one evaluation."""
+@dataclass(frozen=True, slots=True)
+class Predicate:
+    """What is evaluated for each element, and what one evaluation costs."""
 
     context: Context
-    elements: list[Element] = field(default_factory=list)
-    names: dict[str, Any] = field(default_factory=dict)
+    run: Run
+    cost: int
+    position: int
 
+    def values(self, places: Iterable[tuple[int, Any]]) -> Iterator[Any]:
+        """What the predicate says of each element in turn."""
+        context, run, cost, meter = self.context, self.run, self.cost, self.context.meter
+        for context.index, context.element in places:
+            meter.steps -= cost
+            if meter.steps < 0:
+                raise ExprError(TOO_LONG, self.position)
+            yield run(context)
 
-@dataclass(slots=True)
-class Predicate:
-    """What is evaluated for each element."""
+    def holds(self, places: Iterable[tuple[int, Any]]) -> Iterator[bool]:
+        """Whether it holds for each element in turn."""
+        for value in self.values(places):
+            if value is not True and value is not False:
+                raise ExprError(
+                    f"a predicate must say true or false, not {shown(value)}", self.position
+                )
+            yield value
 
-    frame: Frame
-    run: Callable[[Frame], Any]
-    size: int
-
-    def value(self, element: Any, index: int, accumulated: Any = None) -> Any:
-        self.frame.context.meter.spend()
-        self.frame.elements.append(Element(element, index, accumulated))
-        value = self.run(self.frame)
-        self.frame.elements.pop()
-        return value
-
-    def holds(self, element: Any, index: int) -> bool:
-        value = self.value(element, index)
-        if not isinstance(value, bool):
-            raise ExprError(f"predicate should return boolean (got {type_name(value)})")
-        return value
-
-    def built(self, items: list[Any]) -> list[Any]:
-        self.frame.context.meter.items(len(items))
+    def built(self, items: Items) -> Items:
+        self.context.meter.items(len(items))
         return items
 
 
-Items = list[Any]
+def _any(test: Predicate, items: Items) -> bool:
+    return True in test.holds(enumerate(items))
 
 
-def elements_of(collection: Any, name: str) -> Items:
-    """The elements a predicate sees: of a list, or the values of a map."""
-    if isinstance(collection, dict):
-        return list(collection.values())
-    if isinstance(collection, list):
-        return collection
-    raise ExprError(f"builtin {name} takes only array (got {type_name(collection)})")
+def _first(test: Predicate, items: Items) -> int | None:
+    """The index of the first element it holds for."""
+    return next((i for i, held in enumerate(test.holds(enumerate(items))) if held), None)
 
 
-def _count(test: Predicate, items: Items) -> int:
-    return sum(test.holds(item, i) for i, item in enumerate(items))
+def _last(test: Predicate, items: Items) -> int | None:
+    size = len(items)
+    backwards = ((i, items[i]) for i in reversed(range(size)))
+    found = next((i for i, held in enumerate(test.holds(backwards)) if held), None)
+    return None if found is None else size - 1 - found
 
 
-def _indexes(test: Predicate, items: Items, *, backwards: bool) -> int:
-    places = reversed(range(len(items))) if backwards else range(len(items))
-    return next((i for i in places if test.holds(items[i], i)), -1)
-
-
-def _find(*, backwards: bool) -> Callable[[Predicate, Items], Any]:
+def _element(find: Callable[[Predicate, Items], int | None]) -> Callable[[Predicate, Items], Any]:
     def body(test: Predicate, items: Items) -> Any:
-        index = _indexes(test, items, backwards=backwards)
-        return items[index] if index >= 0 else None
+        index = find(test, items)
+        return None if index is None else items[index]
 
     return body
 
 
-def _find_index(*, backwards: bool) -> Callable[[Predicate, Items], Any]:
-    def body(test: Predicate, items: Items) -> Any:
-        index = _indexes(test, items, backwards=backwards)
-        return index if index >= 0 else None
-
-    return body
+def _filter(test: Predicate, items: Items) -> Items:
+    held = test.holds(enumerate(items))
+    return test.built([item for item, kept in zip(items, held, strict=True) if kept])
 
 
 def _map(test: Predicate, items: Items) -> Items:
-    test.frame.context.meter.items(len(items))
-    return [test.value(item, i) for i, item in enumerate(items)]
+    test.context.meter.items(len(items))
+    return list(test.values(enumerate(items)))
 
 
-def _group_by(test: Predicate, items: Items) -> dict[str, Items]:
-    groups: dict[str, Items] = {}
-    for i, item in enumerate(items):
-        groups.setdefault(to_text(test.value(item, i)), []).append(item)
+def _group_by(test: Predicate, items: Items) -> Keyed:
+    groups = Keyed()
+    for item, key in zip(items, test.values(enumerate(items)), strict=True):
+        groups.setdefault(key_of(key), []).append(item)
     return groups
 
 
 def _reduce(test: Predicate, items: Items, *initial: Any) -> Any:
     if not items and not initial:
-        raise ExprError("reduce of empty array with no initial value")
-    accumulated = initial[0] if initial else items[0]
-    for i, item in enumerate(items):
-        if i or initial:
-            accumulated = test.value(item, i, accumulated)
-    return accumulated
+        raise ExprError("reduce of an empty list needs an initial value")
+    context = test.context
+    places = list(enumerate(items))
+    context.accumulated = initial[0] if initial else items[0]
+    for value in test.values(places if initial else places[1:]):
+        context.accumulated = value
+    return context.accumulated
 
 
 def _sort_by(test: Predicate, items: Items, order: Any = "asc") -> Items:
     keys = _map(test, items)
-    return sort(items, test.frame.context.meter, order, keys)
+    return sort(items, test.context.meter, order, keys)
 
 
 BODIES: Final[dict[str, Callable[..., Any]]] = {
-    "all": lambda test, items: all(test.holds(item, i) for i, item in enumerate(items)),
-    "none": lambda test, items: not any(test.holds(item, i) for i, item in enumerate(items)),
-    "any": lambda test, items: any(test.holds(item, i) for i, item in enumerate(items)),
-    "one": lambda test, items: _count(test, items) == 1,
-    "count": _count,
-    "sum": lambda test, items: total(_map(test, items)),
-    "filter": lambda test, items: test.built(
-        [item for i, item in enumerate(items) if test.holds(item, i)]
-    ),
+    "all": lambda test, items: False not in test.holds(enumerate(items)),
+    "none": lambda test, items: not _any(test, items),
+    "any": _any,
+    "one": lambda test, items: sum(test.holds(enumerate(items))) == 1,
+    "count": lambda test, items: sum(test.holds(enumerate(items))),
+    "sum": lambda test, items: total(test.context, _map(test, items)),
+    "filter": _filter,
     "map": _map,
-    "find": _find(backwards=False),
-    "findLast": _find(backwards=True),
-    "findIndex": _find_index(backwards=False),
-    "findLastIndex": _find_index(backwards=True),
+    "find": _element(_first),
+    "findLast": _element(_last),
+    "findIndex": _first,
+    "findLastIndex": _last,
     "groupBy": _group_by,
     "sortBy": _sort_by,
     "reduce": _reduce,

@@ -59,7 +59,8 @@ def test_table(success, failure, result, phase):
             [],
             (
                 'could not evaluate successCondition "result[0] >= 0.95": '
-                "metric result is nil or empty: no data returned from the metric provider"
+                "metric result is nil or empty: no data returned from the metric provider: "
+                "index 0 is out of range for a list of 0 at 1:7"
             ),
         ),
         (
@@ -68,7 +69,8 @@ def test_table(success, failure, result, phase):
             None,
             (
                 'could not evaluate failureCondition "result > 1": '
-                "metric result is nil or empty: no data returned from the metric provider"
+                "metric result is nil or empty: no data returned from the metric provider: "
+                "invalid operation: nil > 1 (int) at 1:8"
             ),
         ),
         (
@@ -77,14 +79,14 @@ def test_table(success, failure, result, phase):
             [1],
             (
                 'could not evaluate successCondition "result[3] >= 0.95": '
-                "index out of range: 3 (array length is 1) (1:7)"
+                "index 3 is out of range for a list of 1 at 1:7"
             ),
         ),
         (
             "result",
             "",
             1.5,
-            'could not evaluate successCondition "result": expected bool, but got float64',
+            'could not evaluate successCondition "result": expected bool, but got 1.5 (float)',
         ),
         (
             "result >",
@@ -92,7 +94,7 @@ def test_table(success, failure, result, phase):
             [],
             (
                 'could not evaluate successCondition "result >": '
-                "unexpected token end of expression (1:9)"
+                "unexpected token end of expression at 1:9"
             ),
         ),
     ],
