@@ -99,14 +99,15 @@ class Executor:
             await pods.send(asked)
             asked = []
             if isinstance(action, Event):
-                self._tell(owner, action)
+                self.tell(owner, action)
             elif isinstance(action, Timing):
                 if self._timed is not None:
                     self._timed(action)
             elif action is not None:
                 await self._try(owner, action, versions)
 
-    def _tell(self, owner: Owner, event: Event) -> None:
+    def tell(self, owner: Owner, event: Event) -> None:
+        """Record an event about ``owner``."""
         parent = owner.parent() if event.upwards else None
         for about in (owner.raw, parent):
             if about is not None:

@@ -21,7 +21,7 @@ from rollouts.kube.resources import (
     SERVICES,
 )
 from rollouts.kube.writes import WriteLog
-from rollouts.planner.plan import Plan
+from rollouts.planner.plan import Event, Plan
 from rollouts.planner.planner import is_managed, plan
 from rollouts.planner.world import World
 from rollouts.runtime.clock import Clock
@@ -62,6 +62,7 @@ class RolloutReconciler:
         self._clock = clock
         self._metrics = metrics
         self._summed_up: dict[Key, float] = {}
+        self._remarked: dict[Key, tuple[Event, ...]] = {}
 
     async def reconcile(self, key: Key) -> float | None:
         """Bring one Rollout a plan further; returns the wall time to look again, in seconds."""
@@ -69,6 +70,7 @@ class RolloutReconciler:
         if world is None or not is_managed(world):
             self._written.forget(key)
             self._summed_up.pop(key, None)
+            self._remarked.pop(key, None)
             if self._metrics is not None:
                 self._metrics.forget_rollout(key)
             return None
@@ -86,6 +88,7 @@ class RolloutReconciler:
             return self._clock.wall() + _STALE_RETRY_SECONDS
         world = await self._gatherer.with_router_objects(world)
         decided = plan(world)
+        self._remark(key, world, decided)
         rest = self._too_soon(key, decided)
         if rest > 0:
             return self._clock.wall() + rest
@@ -95,6 +98,15 @@ class RolloutReconciler:
         if self._metrics is not None:
             self._metrics.observe_rollout(world.rollout, decided.status or {})
         return decided.wake_at
+
+    def _remark(self, key: Key, world: World, decided: Plan) -> None:
+        """Tell what has not been told since it became true."""
+        known = self._remarked.pop(key, ())
+        for remark in decided.remarks:
+            if remark not in known:
+                self._executor.tell(Owner(ROLLOUTS, world.rollout.raw), remark)
+        if decided.remarks:
+            self._remarked[key] = decided.remarks
 
     def _too_soon(self, key: Key, decided: Plan) -> float:
         """Seconds for which a status that only counts pods anew can wait.

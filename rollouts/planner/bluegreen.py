@@ -29,8 +29,10 @@ def run_pass(draft: Draft, strategy: BlueGreenStrategy) -> None:
     runs.reconcile_blue_green(
         draft,
         strategy,
-        pre=_may_pre_analyse(draft, strategy, active),
-        post=active == draft.new.hash and draft.new.saturated(draft.replicas),
+        pre=_may_pre_analyse(draft, strategy),
+        post=active == draft.new.hash
+        and draft.new.saturated(draft.replicas)
+        and not _fast_rollback(draft),
     )
     _checkpoint(draft, strategy)
     _promote(draft, strategy, active)
@@ -70,9 +72,15 @@ def fast_tracked(draft: Draft, strategy: BlueGreenStrategy) -> bool:
     return (
         draft.status.promote_full
         or active in ("", draft.new.hash)
+        or nobody_served(draft, active)
         or promotion.is_rollback_to_stable(draft)
         or _fast_rollback(draft)
     )
+
+
+def nobody_served(draft: Draft, active: str) -> bool:
+    """Whether the ReplicaSet users are to reach is gone, so that any pods are better."""
+    return draft.stable_lost and all(rs.hash != active for rs in draft.all_sets)
 
 
 def _fast_rollback(draft: Draft) -> bool:
@@ -97,7 +105,11 @@ def _resize(draft: Draft, strategy: BlueGreenStrategy) -> None:
             abort_delay(draft, preview_size(draft, strategy), strategy.abort_scale_down_delay)
     else:
         unused = _fast_rollback(draft) and active_hash(draft, strategy) != new.hash
-        draft.scale(new, preview_size(draft, strategy), deadline=new.deadline if unused else "")
+        stuck = status.abort and draft.stable_lost
+        size = draft.size_alone if stuck else preview_size(draft, strategy)
+        draft.scale(new, size, deadline=new.deadline if unused else "")
+        if unused and new.deadline_at is not None and draft.now < new.deadline_at:
+            draft.wake(new.deadline_at)
     kept = _post_analysis_pending(draft, strategy) and strategy.scale_down_delay_seconds is None
     in_use = _hashes_in_use(draft, strategy)
     idle = tuple(rs for rs in draft.others if rs.hash not in in_use and (rs.deadline or not kept))
@@ -122,8 +134,8 @@ def _pre_analysis_done(draft: Draft, strategy: BlueGreenStrategy) -> bool:
     return runs.passed(draft, runs.entry(draft, RunType.PRE_PROMOTION))
 
 
-def _may_pre_analyse(draft: Draft, strategy: BlueGreenStrategy, active: str) -> bool:
-    if promotion.is_rollback_to_stable(draft) or active in ("", draft.new.hash):
+def _may_pre_analyse(draft: Draft, strategy: BlueGreenStrategy) -> bool:
+    if fast_tracked(draft, strategy):
         return False
     return ready_for_switch(draft, strategy) and not halted(draft)
 
@@ -206,7 +218,7 @@ def _promote(draft: Draft, strategy: BlueGreenStrategy, active: str) -> None:
 
 def _promotion_reason(draft: Draft, strategy: BlueGreenStrategy, active: str) -> str:
     """Why the new revision may become stable now; empty when it may not."""
-    if draft.stable is None:
+    if draft.stable is None and not draft.stable_lost:
         return "Initial deploy" if active == draft.new.hash or not active else ""
     if active != draft.new.hash:
         return ""

@@ -55,7 +55,7 @@ def desired_counts(draft: Draft, canary: CanaryStrategy) -> tuple[int, int]:
     if canary.traffic_routing is not None:
         return routed.desired_counts(draft, canary)
     if draft.stable is None or draft.stable.name == draft.new.name:
-        return draft.replicas, 0
+        return draft.size_alone, 0
     surge, _ = canary.budgets(draft.replicas)
     return split(draft.replicas, steps.weight(draft, canary), canary.max_weight, surge)
 
@@ -67,9 +67,7 @@ def settled(draft: Draft, canary: CanaryStrategy) -> bool:
     """
     if canary.traffic_routing is not None:
         return routed.settled(draft, canary)
-    stable, new = draft.stable, draft.new
-    if stable is None:
-        return False
+    stable, new = draft.stable or draft.new, draft.new
     want_new, want_stable = desired_counts(draft, canary)
     if not threshold.met(canary, new, want_new):
         return False
@@ -112,14 +110,14 @@ def _point_services(draft: Draft, canary: CanaryStrategy) -> None:
     """Stable and canary Service follow their ReplicaSets as soon as those can serve.
 
     When the stable ReplicaSet is about to be emptied, its Service moves to the new one before that,
-    or it would reach nothing for a while.
+    or it would reach nothing for a while; so it does when there is no stable ReplicaSet any more.
     """
     stable = draft.stable
     _, unavailable = canary.budgets(draft.replicas)
     enough = max(1, draft.replicas - unavailable)
     if stable is not None and desired_counts(draft, canary)[1] == 0 and not draft.status.abort:
         stable = draft.new if draft.new.available >= enough else stable
-    services.ensure(draft, canary.stable_service, stable)
+    services.ensure(draft, canary.stable_service, draft.new if draft.stable_lost else stable)
     target: ReplicaSet | None = draft.new
     selected = services.selected_hash(draft.world.services.get(canary.canary_service))
     overtaken = any(rs.hash == selected for rs in draft.others) and not draft.new.available
@@ -204,8 +202,12 @@ def _move_on(draft: Draft, canary: CanaryStrategy) -> None:
 
 
 def _promotion_reason(draft: Draft, canary: CanaryStrategy) -> str:
-    """Why the new revision may become stable now; empty when it may not."""
-    if draft.stable is None:
+    """Why the new revision may become stable now; empty when it may not.
+
+    Where the stable ReplicaSet is gone, the new revision has all the pods at once, but it is not
+    called stable before it has passed its steps.
+    """
+    if draft.stable is None and not draft.stable_lost:
         return "Initial deploy"
     if draft.status.abort or not _all_there(draft, canary):
         return ""

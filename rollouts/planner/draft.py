@@ -70,6 +70,17 @@ class Draft:
         return self.status.stable_rs == self.status.current_pod_hash
 
     @property
+    def stable_lost(self) -> bool:
+        """Whether the stable revision's ReplicaSet is gone: there is nothing to go back to."""
+        return self.stable is None and bool(self.status.stable_rs)
+
+    @property
+    def size_alone(self) -> int:
+        """Replicas of the new revision without another to share with; aborted it never grows."""
+        grows = not (self.status.abort and self.stable_lost)
+        return self.replicas if grows else min(self.replicas, self.new.spec)
+
+    @property
     def all_sets(self) -> tuple[ReplicaSet, ...]:
         """Every ReplicaSet once: new, stable, others."""
         stable = (self.stable,) if self.stable and self.stable.name != self.new.name else ()

@@ -141,13 +141,15 @@ class Blocker:
 class Plan:
     """The whole answer. Carrying out ``actions`` in order leads to ``status``; then, unless
     something changes, there is nothing to do before ``wake_at`` (seconds since the epoch). An event
-    or a timing stands after the writes it tells of.
+    or a timing stands after the writes it tells of. ``remarks`` are true as long as they are made,
+    whatever is written: to be told once.
     """
 
     actions: tuple[Action, ...] = ()
     why: tuple[Blocker, ...] = ()
     wake_at: float | None = None
     status: Obj | None = None
+    remarks: tuple[Event, ...] = ()
 
     @property
     def writes(self) -> tuple[Write, ...]:

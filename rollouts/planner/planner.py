@@ -72,6 +72,7 @@ def plan(world: World) -> Plan:
                 why=decided.why,
                 wake_at=min(decided.wakes, default=None),
                 status=current.rollout.raw.get("status"),
+                remarks=malformed.remarks(world),
             )
         actions += decided.writes
         actions += (event for event in decided.events if event not in actions)
@@ -106,7 +107,6 @@ def _one_pass(world: World) -> _Pass:
         write, created = revision.create(world, found)
         return _Pass((write,), created)
     draft = Draft(world, found.new, found.stable, found.others, world.rollout.status)
-    malformed.report(draft)
     spec = world.rollout.spec
     if spec.canary is not None:
         canary.run_pass(draft, spec.canary)

@@ -59,7 +59,7 @@ def desired_counts(draft: Draft, canary: CanaryStrategy) -> tuple[int, int]:
     """(canary, stable) replicas that fit where the release stands."""
     stable, weights = draft.stable, recorded(draft)
     if stable is None or stable.name == draft.new.name:
-        return draft.replicas, 0
+        return draft.size_alone, 0
     weight, fixed = steps.weight(draft, canary), None
     scale = _scale_in_force(draft, canary)
     if scale is not None:
@@ -141,9 +141,7 @@ def settled(draft: Draft, canary: CanaryStrategy) -> bool:
 
     The canary's pods must be available (enough of them), the stable ones merely created.
     """
-    stable, new = draft.stable, draft.new
-    if stable is None:
-        return False
+    stable, new = draft.stable or draft.new, draft.new
     to_canary, to_stable = desired_counts(draft, canary)
     if not threshold.met(canary, new, to_canary):
         return False

@@ -145,7 +145,7 @@ def reconcile_blue_green(
 def _over(draft: Draft) -> bool:
     """Whether no analysis of this update matters any more, or not yet."""
     return (
-        draft.stable is None
+        not draft.status.stable_rs
         or draft.fully_promoted
         or draft.status.abort
         or draft.status.promote_full

@@ -59,6 +59,8 @@ def obeyed(draft: Draft, canary: CanaryStrategy) -> bool:
     weights = recorded(draft)
     if weights is None or unverified(draft):
         return False
+    if draft.stable_lost:
+        return True  # there is nothing left to share with
     to = weights.canary
     return (to.weight, to.pod_template_hash) == (steps.weight(draft, canary), draft.new.hash)
 
@@ -70,7 +72,7 @@ def _point_services(draft: Draft, canary: CanaryStrategy) -> None:
     abort, where the canary is to have no pods, and while nothing of the new revision can take it
     over from a third one, it goes back to stable once it has none.
     """
-    services.ensure(draft, canary.stable_service, draft.stable)
+    services.ensure(draft, canary.stable_service, draft.new if draft.stable_lost else draft.stable)
     if routed.superseded(draft) is not None:
         return
     weights = recorded(draft)

@@ -172,11 +172,25 @@ def _cause(draft: Draft) -> str:
     return f" — AnalysisRun {last.name}: {told}" if told else ""
 
 
+def _lost(draft: Draft) -> Iterator[Blocker]:
+    if draft.stable_lost:
+        yield Blocker(
+            "StableRevisionLost",
+            f"the ReplicaSet of the stable revision {draft.status.stable_rs} is gone: revision "
+            f"{draft.new.hash} has all the pods, and there is nothing to go back to",
+            object=f"Rollout/{draft.name}",
+            field="status.stableRS",
+            then="the new revision becomes the stable one when it has passed its update",
+            command=_command(draft, "undo"),
+        )
+
+
 def _runs(draft: Draft) -> Iterator[Blocker]:
     for kind in RunType:
         named = runs.entry(draft, kind)
         run = runs.find(draft, named)
-        if run is not None and (lost := subjects.lost_at(run)) is not None:
+        lost = None if run is None or draft.fully_promoted else subjects.lost_at(run)
+        if run is not None and lost is not None:
             yield _without_pods(draft, run, lost)
         if named is None or (run is not None and run.completed):
             continue
@@ -274,13 +288,15 @@ def _delays(draft: Draft) -> Iterator[Blocker]:
     halted = bool(canaries.halted(draft))
     for rs in draft.all_sets:
         if rs.deadline and rs.deadline_at is not None and rs.spec:
+            returning = rs.name == draft.new.name and not draft.status.abort
+            then = "it counts as any other update" if returning else "it is scaled to 0"
             yield Blocker(
                 "ScaleDownDelay",
                 f"ReplicaSet {rs.name} keeps {rs.spec} pods for a fast way back",
                 object=f"ReplicaSet/{rs.name}",
                 field="metadata.annotations.scale-down-deadline",
                 until=None if halted else rs.deadline_at,
-                then="nothing, while the Rollout is paused" if halted else "it is scaled to 0",
+                then="nothing, while the Rollout is paused" if halted else then,
             )
 
 
@@ -324,6 +340,7 @@ RULES: Final[tuple[Rule, ...]] = (
     _manual_pause,
     _pauses,
     _aborted,
+    _lost,
     _late,
     _runs,
     _pods,

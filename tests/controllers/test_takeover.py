@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from rollouts.api.labels import INSTANCE_ID
+from rollouts.api.labels import INSTANCE_ID, REVISION
 from rollouts.controllers.metrics import Metrics
 from rollouts.controllers.settings import Settings
 from rollouts.controllers.wiring import controller_set
@@ -199,6 +199,20 @@ def test_steps_somebody_else_hashed_go_on_when_the_first_thing_done_is_another_s
         assert status["currentStepIndex"] == 3
         assert status["currentStepHash"] == "6ff65987d"
         assert status["phase"] == "Paused"
+
+    play(story)
+
+
+def test_an_annotation_nobody_can_read_is_told_once_and_nothing_else_is_written():
+    async def story(api: KubeApi) -> None:
+        await put(api, "home", "bluegreen-healthy", "shop")
+        found = (await api.list(REPLICA_SETS, "home"))["items"]
+        old = next(each["metadata"] for each in found if each["spec"]["replicas"] == 0)
+        broken = {"metadata": {"annotations": {REVISION: "first"}}}
+        await api.patch(REPLICA_SETS, old["name"], broken, "home")
+        async with running(api, settings()) as controller:
+            await asyncio.sleep(24 * 3600)
+        assert [asked[:2] for asked in controller.writes] == [("create", "Event")]
 
     play(story)
 

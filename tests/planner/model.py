@@ -64,6 +64,7 @@ class Model:
         )
         self.events: list[Event] = []
         self.writes: list[Write] = []
+        self.remarked: tuple[Event, ...] = ()
         self.plan = Plan()
         self.ready = True
         self.protected: set[str] = set()  # pods no disruption budget lets go
@@ -75,6 +76,8 @@ class Model:
         """Plan and apply, and check that nothing was left undone."""
         self.plan = plan(self.world)
         self.world = project(self.world, self.plan.writes)
+        self.events += [each for each in self.plan.remarks if each not in self.remarked]
+        self.remarked = self.plan.remarks
         self.events += self.plan.events
         self.writes += self.plan.writes
         again = plan(self.world)

@@ -81,6 +81,23 @@ def test_a_deadline_nobody_can_read_has_passed_and_that_is_told(text):
     assert walk.reasons() == ["MalformedAnnotation", "ScalingReplicaSet"]
 
 
+def test_an_old_revision_nobody_can_read_is_told_once_though_nothing_is_written():
+    walk = updated({"canary": {}}, replicas=2)
+    assert walk.phase == ("Healthy", "")
+    annotate(walk, 1, REVISION="first")
+    walk.events.clear()
+    walk.writes.clear()
+    walk.settle()
+    walk.settle()
+    assert walk.reasons() == ["MalformedAnnotation"]
+    assert walk.writes == []
+    annotate(walk, 0, REVISION="1")
+    walk.settle()
+    annotate(walk, 1, REVISION="again")
+    walk.settle()
+    assert walk.reasons() == ["MalformedAnnotation", "MalformedAnnotation"]
+
+
 # --- sizes
 
 

@@ -295,3 +295,21 @@ def test_a_new_size_during_post_promotion_analysis_of_an_overtaken_revision_reac
     walk.user({"spec": {"replicas": 6}})
     walk.settle()
     assert walk.sizes == {1: 6, 2: 6, 3: 6}
+
+
+def test_a_way_back_within_the_delay_measures_nothing_and_names_no_run():
+    strategy = {"activeService": "active", "postPromotionAnalysis": ANALYSIS}
+    walk = Walk({"blueGreen": strategy}, replicas=2)
+    walk.settle()
+    walk.wait(5)
+    walk.user_image(2)
+    walk.settle()
+    walk.run_ends(0, "Successful")
+    walk.settle()
+    runs = len(walk.world.runs)
+    walk.user_image(1)
+    walk.settle()
+    assert walk.selects("active") == walk.status["stableRS"] == walk.hash_of(3)
+    assert len(walk.world.runs) == runs
+    assert "postPromotionAnalysisRunStatus" not in walk.status["blueGreen"]
+    assert walk.codes() == ["ScaleDownDelay"]
