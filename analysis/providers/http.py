@@ -8,6 +8,7 @@ providers.
 """
 
 import asyncio
+import logging
 import ssl
 from base64 import b64encode
 from collections.abc import AsyncIterator, Sequence
@@ -81,6 +82,8 @@ class HttpClient:
         max_body: int = MAX_BODY,
         user_agent: str = "rollouts",
     ) -> None:
+        for talkative in ("httpx", "httpcore"):  # what they log shows URLs and headers
+            logging.getLogger(talkative).setLevel(logging.WARNING)
         self._policy = policy or AddressPolicy()
         self._system = SystemResolver()
         self._resolve = resolve or self._system
