@@ -132,7 +132,7 @@ def controller_set(
         instance_id=mine,
         metrics=metrics,
     )
-    released = ServiceReconciler(writer, caches.services, caches.rollouts)
+    released = ServiceReconciler(writer, caches.services, caches.rollouts, mine)
     named = (caches.rollouts, _named_services(caches.reader))
     controllers = [controller(runs, chosen.analysis_workers, [(caches.runs, own_key)])]
     if not chosen.only_analysis:
