@@ -45,8 +45,8 @@ HOUR = 3600
 # Hours before an instant a quarter past or to the hour: releases begin well away from the edges.
 GAP = (10 * HOUR, 9 * HOUR)  # no samples
 BAD = (5 * HOUR, 3 * HOUR)  # too many errors
-SHARE = 'sum(rate(requests_total{app="{{args.app}}",code!~"5.."}[3s]))'
-ALL = 'sum(rate(requests_total{app="{{args.app}}"}[3s]))'
+SHARE = 'sum(rate(requests_total{app="{{args.app}}",code!~"5.."}[10s]))'
+ALL = 'sum(rate(requests_total{app="{{args.app}}"}[10s]))'
 # Without traffic there is nothing to divide: neither condition holds, and a human decides.
 CAREFUL = {
     "successCondition": "len(result) > 0 && result[0] >= 0.95",
@@ -131,7 +131,7 @@ async def prometheus(tmp_path_factory):
     clock = SystemClock()
     now = clock.wall()
     past, page = yesterday(now), Shop(clock).page
-    shown = 'rate(requests_total{app="bad"}[3s])'
+    shown = 'rate(requests_total{app="bad"}[10s])'
     folder = tmp_path_factory.mktemp("prometheus")
     async with prometheus_server(folder, page, shows=shown, past=past) as url:
         yield url, edge(now)
@@ -182,22 +182,22 @@ async def test_good_is_promoted_bad_is_aborted_and_silence_waits_for_a_human(pro
         await world.api.create(ANALYSIS_TEMPLATES, template(url), "default")
         for name in apps:
             await world.api.create(ROLLOUTS, rollout(name), "default")
-        first = {name: (await world.until_phase(name, "Healthy", 20))["stableRS"] for name in apps}
+        first = {name: (await world.until_phase(name, "Healthy", 30))["stableRS"] for name in apps}
         for name in apps:
             await world.set_image(name, "shop:v2")
 
         good = await world.until_rollout(
-            "good", lambda s: s["phase"] == "Healthy" and s["stableRS"] != first["good"], 20
+            "good", lambda s: s["phase"] == "Healthy" and s["stableRS"] != first["good"], 30
         )
         assert good["stableRS"] == good["currentPodHash"]
         assert await world.images("good") == {"v2": 2}
 
-        bad = await world.until_phase("bad", "Degraded", 20)
+        bad = await world.until_phase("bad", "Degraded", 30)
         assert bad["abort"]
         assert bad["stableRS"] == first["bad"]
         assert "success-rate" in bad["message"]
 
-        silent = await world.until_phase("silent", "Paused", 20)
+        silent = await world.until_phase("silent", "Paused", 30)
         assert [one["reason"] for one in silent["pauseConditions"]] == ["InconclusiveAnalysisRun"]
         assert silent["stableRS"] == first["silent"]
 
