@@ -19,6 +19,7 @@ from rollouts.sandbox.objects import controller_of
 from rollouts.sandbox.revisions import Revisions
 from rollouts.simulate.ledger import Ledger, Seen, hash_of, selected, size, status_of
 from rollouts.simulate.routing import capacity_for_shares
+from rollouts.simulate.trials import experiment_of, leftovers, rules_of_trials
 
 _MOMENT: Final = 1.0  # seconds a controller with a working watch may need to see a change
 
@@ -248,7 +249,8 @@ def _s12_identity(judge: Judge, seen: Seen) -> Iterator[str]:
         return
     rollout = judge.ledger.rollout_of(seen.new)
     if rollout is None:
-        yield f"{seen.resource.kind} {seen.name} is created without an owner"
+        if experiment_of(judge.ledger, seen.new) is None:
+            yield f"{seen.resource.kind} {seen.name} is created without an owner"
         return
     if seen.resource == REPLICA_SETS:
         twins = [rs for rs in judge.ledger.sets_of(rollout) if hash_of(rs) == hash_of(seen.new)]
@@ -299,6 +301,16 @@ def _s10_halted_is_halted(judge: Judge, seen: Seen) -> Iterator[str]:
     step = "currentStepIndex"
     if seen.resource == ROLLOUTS and status_of(seen.old).get(step) != status_of(seen.new).get(step):
         yield "the step index changes while paused"
+
+
+def _trials(judge: Judge, seen: Seen) -> Iterator[str]:
+    """What Experiments may never do."""
+    return rules_of_trials(judge.ledger, seen)
+
+
+def _trials_leave_nothing(judge: Judge) -> Iterator[str]:
+    """At rest an Experiment that is over has neither pods nor Services nor runs that measure."""
+    return leftovers(judge.ledger)
 
 
 def _s13_no_leftovers(judge: Judge) -> Iterator[str]:
@@ -354,8 +366,10 @@ RULES: Final[tuple[Rule, ...]] = (
     _s10_halted_is_halted,
     _s12_identity,
     _s14_no_back_and_forth,
+    _trials,
 )
 AT_REST: Final[tuple[Callable[[Judge], Iterator[str]], ...]] = (
     _s13_no_leftovers,
     _s1_services_serve,
+    _trials_leave_nothing,
 )

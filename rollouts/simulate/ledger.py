@@ -18,6 +18,7 @@ from rollouts.kube.resources import (
     ANALYSIS_RUNS,
     ANALYSIS_TEMPLATES,
     CONFIG_MAPS,
+    EXPERIMENTS,
     JOBS,
     PODS,
     REPLICA_SETS,
@@ -31,6 +32,7 @@ from rollouts.simulate.actors import USER, actor, is_controller
 
 WATCHED: Final = (
     ROLLOUTS,
+    EXPERIMENTS,
     REPLICA_SETS,
     SERVICES,
     ANALYSIS_RUNS,

@@ -16,7 +16,13 @@ from structlog.testing import capture_logs
 
 from rollouts.controllers.wiring import controller_set
 from rollouts.kube.api import Obj
-from rollouts.kube.resources import ANALYSIS_RUNS, REPLICA_SETS, ROLLOUTS, SERVICES
+from rollouts.kube.resources import (
+    ANALYSIS_RUNS,
+    EXPERIMENTS,
+    REPLICA_SETS,
+    ROLLOUTS,
+    SERVICES,
+)
 from rollouts.runtime.clock import Clock
 from rollouts.sandbox.cluster import Cluster
 from rollouts.simulate.actors import CONTROLLER, acting_as
@@ -30,7 +36,7 @@ from rollouts.simulate.stage import NotReached, Stage
 
 CALM: Final = FaultPlan()
 _RESTART_SECONDS: Final = 1.0
-_COMPARED: Final = (ROLLOUTS, REPLICA_SETS, SERVICES, ANALYSIS_RUNS)
+_COMPARED: Final = (ROLLOUTS, EXPERIMENTS, REPLICA_SETS, SERVICES, ANALYSIS_RUNS)
 _EXTRA_WRITES: Final = 4  # a fault may cost a few writes more, not a number that grows
 _STORM_WRITES: Final = 2.0
 

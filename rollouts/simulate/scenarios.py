@@ -4,6 +4,7 @@ Owns SCENARIOS: each is data and one coroutine that acts as the user would and w
 the user can see, so it plays the same whatever goes wrong underneath. Played by ``runner``.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
@@ -65,6 +66,24 @@ def template(name: str, **metric: object) -> Obj:
     }
 
 
+def experiment(**spec: object) -> Obj:
+    """An Experiment called ``app`` as well, with pods of two kinds."""
+    templates = []
+    for name in ("old", "new"):
+        labels = {"trial": name}
+        container = {"name": "app", "image": f"app:{name}", "ports": [{"containerPort": 80}]}
+        pods = {"metadata": {"labels": labels}, "spec": {"containers": [container]}}
+        selector = {"matchLabels": labels}
+        templates.append({"name": name, "replicas": 2, "selector": selector, "template": pods})
+    templates[1]["service"] = {}
+    return {
+        "apiVersion": "argoproj.io/v1alpha1",
+        "kind": "Experiment",
+        "metadata": {"name": NAME},
+        "spec": {"templates": templates, "scaleDownDelaySeconds": 10, **spec},
+    }
+
+
 def _weight(percent: int) -> Obj:
     return {"setWeight": percent}
 
@@ -112,6 +131,9 @@ _ROUTED: Final = {
     **_CANARY,
     "trafficRouting": {"plugins": {"rollouts/memory": {"configMap": "split"}}},
 }
+_required: Final = {"name": "check", "templateName": "check", "requiredForCompletion": True}
+_optional: Final = {"name": "watch", "templateName": "watch"}
+_beside: Final = rollout({"canary": {}}, replicas=2)
 _SPLIT: Final = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "split"}}
 _canary: Final = (
     service("stable"),
@@ -230,6 +252,30 @@ async def _restarted(stage: Stage) -> None:
     stage.command(f"restart={format_time(stage.clock.wall())}")
 
 
+async def _trial(stage: Stage) -> None:
+    await stage.until_experiment("Successful")
+
+
+async def _failing_trial(stage: Stage) -> None:
+    await stage.until_experiment("Running")
+    stage.metrics.good = False
+    await stage.until_experiment("Failed")
+
+
+async def _terminated_trial(stage: Stage) -> None:
+    await stage.until_experiment("Running")
+    await asyncio.sleep(30)
+    stage.command("terminate")
+    await stage.until_experiment("Inconclusive")
+
+
+async def _trial_again(stage: Stage) -> None:
+    await _failing_trial(stage)
+    stage.metrics.good = True
+    stage.command("try-again")
+    await stage.until_experiment("Successful")
+
+
 SCENARIOS: Final = {
     scenario.name: scenario
     for scenario in (
@@ -253,5 +299,24 @@ SCENARIOS: Final = {
         Scenario("routed-dynamic", _dynamic, _step_by_step),
         Scenario("routed-dynamic-abort", _dynamic, _abort_for_good, ends="Degraded"),
         Scenario("restarted", _canary, _restarted),
+        Scenario(
+            "trial",
+            (_CHECK, _WATCH, experiment(analyses=[_required, _optional]), _beside),
+            _trial,
+        ),
+        Scenario("trial-timed", (experiment(duration="30s"), _beside), _trial),
+        Scenario(
+            "trial-failing", (_WATCH, experiment(analyses=[_optional]), _beside), _failing_trial
+        ),
+        Scenario(
+            "trial-terminated",
+            (template("check", interval="5s"), experiment(analyses=[_required]), _beside),
+            _terminated_trial,
+        ),
+        Scenario(
+            "trial-again",
+            (template("check", count=4, interval="5s"), experiment(analyses=[_required]), _beside),
+            _trial_again,
+        ),
     )
 }

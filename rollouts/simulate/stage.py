@@ -16,6 +16,7 @@ from rollouts.kube.api import Obj, PatchType
 from rollouts.kube.resources import (
     ANALYSIS_TEMPLATES,
     CONFIG_MAPS,
+    EXPERIMENTS,
     ROLLOUTS,
     SERVICES,
     Resource,
@@ -28,7 +29,9 @@ from rollouts.simulate.ledger import Ledger, status_of
 
 NAMESPACE: Final = "default"
 NAME: Final = "app"
-_KINDS: Final = {each.kind: each for each in (ROLLOUTS, SERVICES, ANALYSIS_TEMPLATES, CONFIG_MAPS)}
+_KINDS: Final = {
+    each.kind: each for each in (ROLLOUTS, EXPERIMENTS, SERVICES, ANALYSIS_TEMPLATES, CONFIG_MAPS)
+}
 _LOOK_SECONDS: Final = 0.25
 _PATIENCE_SECONDS: Final = 3600.0
 _REST_SECONDS: Final = 60.0  # longer than any delay in the scenarios, and than a watch's bookmarks
@@ -82,7 +85,10 @@ class Stage:
         patch = COMMANDS[name](argument)
         self.commands.append((text, status_of(self.rollout)))
         with acting_as(USER):
-            self._patch(ROLLOUTS, patch, "status" if "status" in patch else "")
+            if name in _ON_EXPERIMENTS:
+                self._patch(EXPERIMENTS, patch, "")
+            else:
+                self._patch(ROLLOUTS, patch, "status" if "status" in patch else "")
 
     def delete(self, resource: Resource, name: str) -> None:
         with acting_as(USER):
@@ -103,6 +109,22 @@ class Stage:
     def rollout(self) -> Obj:
         info = self._server.info(ROLLOUTS.group, ROLLOUTS.version, ROLLOUTS.plural)
         return self._server.get(info, NAMESPACE, NAME)
+
+    @property
+    def experiment(self) -> Obj:
+        """The Experiment of that name."""
+        info = self._server.info(EXPERIMENTS.group, EXPERIMENTS.version, EXPERIMENTS.plural)
+        return self._server.get(info, NAMESPACE, NAME)
+
+    async def until_experiment(self, *phases: str) -> Obj:
+        """Wait until the Experiment is in one of ``phases``. Raises NotReached after an hour."""
+        deadline = self.clock.monotonic() + _PATIENCE_SECONDS
+        while status_of(self.experiment).get("phase") not in phases:
+            if self.clock.monotonic() > deadline:
+                text = orjson.dumps(status_of(self.experiment)).decode()
+                raise NotReached(f"the Experiment is never {' or '.join(phases)}: {text}")
+            await asyncio.sleep(_LOOK_SECONDS)
+        return status_of(self.experiment)
 
     async def until(self, true: Callable[[Obj], bool], what: str) -> Obj:
         """Wait until something is true of the status, once it speaks of the current spec.
@@ -155,4 +177,7 @@ COMMANDS: Final[dict[str, Callable[[str], dict[str, Any]]]] = {
     "restart": lambda at: {"spec": {"restartAt": at}},
     "pause": lambda _: {"spec": {"paused": True}},
     "resume": lambda _: {"spec": {"paused": False}},
+    "terminate": lambda _: {"spec": {"terminate": True}},
+    "try-again": lambda _: {"status": None},
 }
+_ON_EXPERIMENTS: Final = frozenset({"terminate", "try-again"})

@@ -17,6 +17,7 @@ from rollouts.kube.resources import (
     ANALYSIS_RUNS,
     ANALYSIS_TEMPLATES,
     DEPLOYMENTS,
+    EXPERIMENTS,
     REPLICA_SETS,
     ROLLOUTS,
     SERVICES,
@@ -25,7 +26,9 @@ from rollouts.runtime.clock import Clock
 from tests.e2e.traffic import Traffic
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-KINDS = {each.kind: each for each in (SERVICES, ANALYSIS_TEMPLATES, DEPLOYMENTS, ROLLOUTS)}
+KINDS = {
+    each.kind: each for each in (SERVICES, ANALYSIS_TEMPLATES, DEPLOYMENTS, ROLLOUTS, EXPERIMENTS)
+}
 POLL = 0.5  # seconds between two looks
 
 
