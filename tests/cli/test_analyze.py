@@ -71,6 +71,7 @@ def test_time_that_is_up_is_no_verdict_for_a_metric_with_a_count(tmp_path, capsy
     told = run_live(material_of(tmp_path, template()), Script(), capsys, limit=25)
     assert told.code == 5
     assert 25 <= told.seconds < 26
+    assert "rate    ? Undecided  3 of 5: 3 ✔" in told.text
     assert "check: ? time was up before it was decided: rate" in told.text
 
 

@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 
 from analysis.driver import Pace, drive, is_open_ended, undecided
 from analysis.measure import Measurer
-from analysis.plan import RunPlan
 from analysis.providers.address import AddressPolicy
 from analysis.providers.base import Now, ProviderError, Providers, RunRef
 from analysis.providers.http import HttpClient
@@ -83,14 +82,15 @@ class Ending:
         self.timed_out = True
         self.stop.set()
 
-    def instead_of_verdict(self, plan: RunPlan, status: RunStatus) -> str:
+    def instead_of_verdict(self, status: RunStatus, waiting: list[str]) -> str:
         """What to say where being stopped decided more than the measurements; usually nothing."""
         if status.phase is not Phase.SUCCESSFUL:
             return ""
         if self.interrupted:
             return "interrupted before it was decided"
-        waiting = undecided(plan, status) if self.timed_out else []
-        return f"time was up before it was decided: {', '.join(waiting)}" if waiting else ""
+        if self.timed_out and waiting:
+            return f"time was up before it was decided: {', '.join(waiting)}"
+        return ""
 
 
 async def analyze(material: Material, out: Output, seconds: float) -> int:
@@ -132,7 +132,8 @@ async def run(
         screen.stop()
         if timer is not None:
             timer.cancel()
-    screen.conclude(material.name, status, ending.instead_of_verdict(plan, status))
+    waiting = undecided(plan, status) if status.phase is Phase.SUCCESSFUL else []
+    screen.conclude(material.name, status, ending.instead_of_verdict(status, waiting), waiting)
     out.result(run_object(material, status))
     return exit_code(plan, status, interrupted=ending.interrupted, timed_out=ending.timed_out)
 

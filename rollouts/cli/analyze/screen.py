@@ -5,7 +5,7 @@ moves. In a pipe or a log there are just the lines, and at the end the table onc
 ``analyze``.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING
 
 from analysis.measure import Done
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _MAX_SHOWN = 160  # characters of a value or reason in one line
 _BOLD, _DIM = "1", "2"
+_UNDECIDED = Cell("? Undecided", "33")
 
 
 class Screen:
@@ -41,6 +42,7 @@ class Screen:
         self._plan, self._now, self._echo, self._color = plan, now, echo, color
         self._console = console
         self._status = RunStatus()
+        self._undecided: Collection[str] = ()
         self._live: Live | None = None
 
     def start(self) -> None:
@@ -82,9 +84,14 @@ class Screen:
 
         self._live.console.print(Text.from_ansi(line), soft_wrap=True)
 
-    def conclude(self, name: str, status: RunStatus, stopped: str = "") -> None:
-        """The table and the verdict, for good. ``stopped``: why there is none."""
-        self._status = status
+    def conclude(
+        self, name: str, status: RunStatus, stopped: str = "", undecided: Collection[str] = ()
+    ) -> None:
+        """The table and the verdict, for good. ``stopped``: why there is none.
+
+        ``undecided``: the metrics that were stopped before they came to their end.
+        """
+        self._status, self._undecided = status, undecided
         self.stop()
         verdict = Cell(f"? {stopped}", "33") if stopped else phase_cell(status.phase)
         lines = ["", *self._table(), "", f"{name}: {painted(verdict, color=self._color)}"]
@@ -116,7 +123,7 @@ class Screen:
         name = f"{metric.name} (dry run)" if metric.dry_run else metric.name
         return (
             Cell(name),
-            phase_cell(result.phase),
+            _UNDECIDED if metric.name in self._undecided else phase_cell(result.phase),
             Cell(f"{taken}: {split}" if split else taken),
             Cell(_cut(last.value, 40)),
             Cell(self._next(metric), _DIM),
