@@ -52,8 +52,11 @@ async def observe(api: KubeApi, namespace: str, name: str, now: float) -> World:
     for use in services(rollout):
         await _read(api, SERVICES, namespace, use.name, named)
     workload: dict[str, Obj] = {}
+    rivals: list[Obj] = []
     if (referred := reference(rollout.raw)) is not None:
         await _read(api, referred[0], namespace, referred[1], workload)
+        others = await _items(api, ROLLOUTS, namespace)
+        rivals = [each for each in others if reference(each) == referred]
     local: dict[str, Obj] = {}
     cluster: dict[str, Obj] = {}
     pending: list[TemplateRef] = [ref for use in analyses(rollout) for _, ref in use.templates]
@@ -73,6 +76,7 @@ async def observe(api: KubeApi, namespace: str, name: str, now: float) -> World:
         now=now,
         replica_sets=[obj for obj in sets if _owned(obj, uid)],
         workload=next(iter(workload.values()), None),
+        rivals=rivals,
         orphans=[obj for obj in sets if next(by_orphanage(obj), None) is not None],
         runs=[obj for obj in runs if obj["metadata"]["name"].startswith(f"{name}-")],
         service=named.get,

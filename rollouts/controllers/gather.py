@@ -25,6 +25,7 @@ Find = Callable[[str], Obj | None]
 BY_OWNER = "owner"
 BY_PREFIX = "prefix"
 ORPHANS = "orphans"
+BY_WORKLOAD = "workload"
 
 
 def by_name_prefix(obj: Obj) -> Iterator[str]:
@@ -41,6 +42,14 @@ def by_orphanage(obj: Obj) -> Iterator[str]:
     meta = obj["metadata"]
     if not any(owner.get("controller") for owner in meta.get("ownerReferences") or ()):
         yield meta.get("namespace", "")
+
+
+def by_workload(rollout: Obj) -> Iterator[str]:
+    """Indexer of Rollouts: ``Kind/namespace/name`` of the workload they refer to."""
+    found = reference(rollout)
+    if found is not None:
+        resource, name = found
+        yield f"{resource.kind}/{rollout['metadata'].get('namespace', '')}/{name}"
 
 
 RUN_INDEXES = {BY_OWNER: by_owner, BY_PREFIX: by_name_prefix}
@@ -76,6 +85,7 @@ def world_of(
     template: Find,
     cluster_template: Find,
     workload: Obj | None = None,
+    rivals: Iterable[Obj] = (),
     orphans: Iterable[Obj] = (),
     pods: Iterable[Obj] = (),
     instance_id: str = "",
@@ -94,6 +104,7 @@ def world_of(
         services=found,
         runs=tuple(Run.of(raw, uid) for raw in runs),
         workload=usable(workload),
+        rivals=tuple(each for each in rivals if each["metadata"].get("uid") != uid),
         orphans=tuple(orphans),
         templates=local,
         cluster_templates=cluster,
@@ -145,6 +156,7 @@ class Gatherer:
             replica_sets=sets,
             runs=named,
             workload=self._workload(raw),
+            rivals=self._rivals(raw),
             pods=[
                 pod
                 for rs in sets
@@ -166,6 +178,14 @@ class Gatherer:
         """Whether the cache that would hold the Rollout's workload has been filled."""
         found = reference(world.rollout.raw)
         return found is None or self.caches.workloads[found[0]].synced
+
+    def _rivals(self, rollout: Obj) -> list[Obj]:
+        """Rollouts that refer to the same workload as ``rollout``, itself included."""
+        return [
+            other
+            for value in by_workload(rollout)
+            for other in self.caches.rollouts.by_index(BY_WORKLOAD, value)
+        ]
 
     def _workload(self, rollout: Obj) -> Obj | None:
         found = reference(rollout)

@@ -22,12 +22,14 @@ from rollouts.controllers.experiment import ExperimentReconciler
 from rollouts.controllers.experiment_world import EXPERIMENT_INDEXES
 from rollouts.controllers.experiment_world import sources as experiment_sources
 from rollouts.controllers.gather import (
+    BY_WORKLOAD,
     POD_INDEXES,
     RUN_INDEXES,
     SERVICE_INDEXES,
     SET_INDEXES,
     Caches,
     Gatherer,
+    by_workload,
 )
 from rollouts.controllers.job_runner import KubeJobRunner
 from rollouts.controllers.manager import (
@@ -71,7 +73,6 @@ _GROUP: Final = ROLLOUTS.group
 _SERVICE: Final = "service"
 _TEMPLATE: Final = "template"
 _CLUSTER_TEMPLATE: Final = "cluster-template"
-_WORKLOAD: Final = "workload"
 
 
 def controller_set(
@@ -121,7 +122,14 @@ def controller_set(
     rollouts = RolloutReconciler(gatherer, executor, log, clock, metrics)
     record, mine = recorder.record, chosen.instance_id
     runs = AnalysisRunReconciler(
-        writer, caches.runs, providers, clock, record, instance_id=mine, metrics=metrics
+        writer,
+        caches.runs,
+        providers,
+        clock,
+        record,
+        instance_id=mine,
+        metrics=metrics,
+        home=chosen.namespace,
     )
     experiments = ExperimentReconciler(
         api,
@@ -188,7 +196,7 @@ def _caches(settings: Settings) -> Caches:
         _SERVICE: _references(reader, lambda rollout: (use.name for use in services(rollout))),
         _TEMPLATE: _references(reader, lambda rollout: _templates(rollout, cluster=False)),
         _CLUSTER_TEMPLATE: lambda obj: _templates(reader.read(obj), cluster=True),
-        _WORKLOAD: _workload,
+        BY_WORKLOAD: by_workload,
     }
     return Caches(
         reader=reader,
@@ -224,14 +232,6 @@ def _templates(rollout: Rollout, *, cluster: bool) -> Iterator[str]:
                 yield ref.template_name
 
 
-def _workload(rollout: Obj) -> Iterator[str]:
-    """Indexer of Rollouts: the workload they refer to."""
-    found = reference(rollout)
-    if found is not None:
-        resource, name = found
-        yield f"{resource.kind}/{rollout['metadata'].get('namespace', '')}/{name}"
-
-
 def _sources(caches: Caches) -> list[tuple[Store, KeyMapper]]:
     """Which changes make which Rollouts worth a look."""
 
@@ -251,7 +251,7 @@ def _sources(caches: Caches) -> list[tuple[Store, KeyMapper]]:
     def users_of_workload(obj: Obj) -> Iterator[Key]:
         meta = obj["metadata"]
         value = f"{obj['kind']}/{meta.get('namespace', '')}/{meta['name']}"
-        for rollout in caches.rollouts.by_index(_WORKLOAD, value):
+        for rollout in caches.rollouts.by_index(BY_WORKLOAD, value):
             yield from own_key(rollout)
 
     by_owner = owner_key("Rollout", _GROUP)

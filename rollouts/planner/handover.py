@@ -28,10 +28,9 @@ from rollouts.api.reasons import ConditionType, EventReason, Phase, Reason
 from rollouts.kube.resources import DEPLOYMENTS, POD_TEMPLATES
 from rollouts.planner.draft import Draft
 from rollouts.planner.plan import Blocker, Obj, ScaleWorkload, Verb, Write
+from rollouts.planner.workload import PROGRESSIVELY, SCALING
 
 REST_SECONDS: Final = 300.0
-_ON_SUCCESS: Final = "onsuccess"
-_PROGRESSIVELY: Final = "progressively"
 
 
 def size(workload: Obj) -> int:
@@ -121,14 +120,14 @@ def _scaled_deployment(draft: Draft) -> Obj | None:
     ref, workload = draft.spec.workload_ref, draft.world.workload
     if ref is None or workload is None or workload.get("kind") != DEPLOYMENTS.kind:
         return None
-    return workload if ref.scale_down in (_ON_SUCCESS, _PROGRESSIVELY) else None
+    return workload if ref.scale_down in SCALING else None
 
 
 def _wanted(draft: Draft, now: int) -> int:
     """The size the Deployment should have; ``now`` where nothing is to change."""
     ref = draft.spec.workload_ref
     left = needed(draft)
-    if ref is not None and ref.scale_down == _PROGRESSIVELY:
+    if ref is not None and ref.scale_down == PROGRESSIVELY:
         lost = left > now and draft.new.revision == 1 and _marker(draft) is not None
         replaced = left < now and carried(draft) > 0
         return left if lost or replaced else now
@@ -215,6 +214,6 @@ def _waits_for(draft: Draft) -> str:
         return "the Rollout is no longer paused"
     if draft.replicas == 0:
         return "the Rollout has pods of its own"
-    if ref is not None and ref.scale_down == _PROGRESSIVELY:
+    if ref is not None and ref.scale_down == PROGRESSIVELY:
         return f"{draft.replicas} pods of the Rollout are available ({carried(draft)} are)"
     return "the Rollout is healthy"

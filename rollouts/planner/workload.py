@@ -24,6 +24,10 @@ KINDS: Final[Mapping[tuple[str, str], Resource]] = MappingProxyType(
     {(one.api_version, one.kind): one for one in (DEPLOYMENTS, REPLICA_SETS, POD_TEMPLATES)}
 )
 """What can be referred to, by API version and kind."""
+ON_SUCCESS: Final = "onsuccess"
+PROGRESSIVELY: Final = "progressively"
+SCALING: Final = (ON_SUCCESS, PROGRESSIVELY)
+"""Values of ``scaleDown`` that take pods away from a Deployment."""
 _AT: Final = "spec.workloadRef"
 
 
@@ -108,7 +112,34 @@ def problem(world: World) -> FieldError | None:
     if world.rollout.spec.selector is None:
         text = f"a {ref.kind} has no selector: add one that matches the labels of its template"
         return FieldError.required("spec.selector", text)
+    if (elder := _elder(world)) is not None:
+        text = (
+            f'Rollout "{elder}" takes its template from the same {ref.kind}, and not both can decide '
+            "over its size: name another one, or set scaleDown to never in both"
+        )
+        return FieldError.invalid(_AT, value, text)
     return None
+
+
+def _elder(world: World) -> str | None:
+    """The oldest Rollout this one would fight with over the size of a Deployment."""
+    mine = world.rollout.raw
+    rivals = [each for each in world.rivals if not each["metadata"].get("deletionTimestamp")]
+    if not any(_scales(each) for each in (mine, *rivals)):
+        return None
+    first = min((mine, *rivals), key=_age)
+    return None if first is mine else str(first["metadata"]["name"])
+
+
+def _age(rollout: Obj) -> tuple[str, str]:
+    meta = rollout["metadata"]
+    return str(meta.get("creationTimestamp") or ""), str(meta["name"])
+
+
+def _scales(rollout: Obj) -> bool:
+    """Whether a Rollout asks for its Deployment to be scaled down."""
+    ref = (rollout.get("spec") or {}).get("workloadRef") or {}
+    return ref.get("kind") == DEPLOYMENTS.kind and ref.get("scaleDown") in SCALING
 
 
 def generation(world: World) -> str:

@@ -174,6 +174,8 @@ class World:
     orphans: tuple[Obj, ...] = ()
     workload: Obj | None = None
     """What ``spec.workloadRef`` names, where it exists."""
+    rivals: tuple[Obj, ...] = ()
+    """Other Rollouts that name the same."""
     templates: Mapping[str, Obj] = field(default_factory=dict)
     cluster_templates: Mapping[str, Obj] = field(default_factory=dict)
     pods: tuple[Obj, ...] = ()

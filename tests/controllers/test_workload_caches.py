@@ -160,3 +160,23 @@ def test_a_right_that_is_withheld_is_told_asked_for_slowly_and_harms_nothing_els
         assert (await api.get(DEPLOYMENTS, "old", HOME))["spec"]["replicas"] == 0
 
     play(story)
+
+
+def test_two_rollouts_never_fight_over_one_deployment() -> None:
+    async def story(api: KubeApi, _: Told) -> None:
+        await api.create(DEPLOYMENTS, workload(DEPLOYMENTS), HOME)
+        await api.create(ROLLOUTS, referring(DEPLOYMENTS), HOME)
+        await asyncio.sleep(60)
+        await api.create(ROLLOUTS, referring(DEPLOYMENTS, "young"), HOME)
+        await asyncio.sleep(600)
+        young = (await api.get(ROLLOUTS, "young", HOME))["status"]
+        assert 'Rollout "web" takes its template' in young["message"]
+        assert await phase(api) == "Healthy"
+        before = (await api.get(DEPLOYMENTS, "old", HOME))["metadata"]["generation"]
+        assert before == 2
+        await api.delete(ROLLOUTS, "web", HOME)
+        await asyncio.sleep(60)
+        assert await phase(api, "young") == "Healthy"
+        assert (await api.get(DEPLOYMENTS, "old", HOME))["metadata"]["generation"] == before
+
+    play(story)
