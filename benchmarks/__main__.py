@@ -1,6 +1,6 @@
 """``python -m benchmarks [NAME...] [--full]``: measure, then print one table.
 
-Owns which benchmarks there are and in which order. Without names all of them run, in under three
+Owns which benchmarks there are and in which order. Without names all of them run, in under five
 minutes; ``--full`` lets ``scale`` go up to 1 000 Rollouts. A missed target is marked, not an error:
 what else the machine does is part of every number.
 """
@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 from benchmarks import (
+    bench_analysis,
     bench_decode,
     bench_memory,
     bench_pure,
@@ -29,6 +30,7 @@ def _benchmarks(*, full: bool) -> dict[str, Callable[[], Iterator[Row]]]:
         "decode": bench_decode.run,
         "writes": bench_writes.run,
         "memory": bench_memory.run,
+        "analysis": bench_analysis.run,
         "scale": partial(scale.run, scale.FULL_COUNTS if full else scale.COUNTS),
     }
 

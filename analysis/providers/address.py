@@ -53,8 +53,8 @@ class AddressPolicy:
     ``mode``: GUARDED refuses loopback, DENY_PRIVATE every address that is not public, ALLOW_LIST
     everything. ``allowed`` and ``hosts`` are what the mode would refuse and is allowed all the same
     (``hosts``: names, ``*.example.org`` for all below a domain; they never allow loopback).
-    ``refused`` and ``refused_hosts``: networks and names never reached, such as the API server's.
-    ``allow_loopback``: for clusters on one's own machine.
+    ``refused`` and ``refused_hosts``: networks and names never reached. ``api_server``: host and
+    port never reached. ``allow_loopback``: for clusters on one's own machine.
     """
 
     allow_loopback: bool = False
@@ -63,8 +63,9 @@ class AddressPolicy:
     mode: Mode = Mode.GUARDED
     hosts: frozenset[str] = frozenset()
     refused_hosts: frozenset[str] = frozenset()
+    api_server: tuple[str, int] | None = None
 
-    def refusal(self, text: str, host: str = "") -> str | None:
+    def refusal(self, text: str, host: str = "", port: int = 0) -> str | None:
         """Why ``text``, an IP address, may not be connected to; None when it may.
 
         ``host``: the name that was resolved to it.
@@ -83,6 +84,8 @@ class AddressPolicy:
             return "is not the address of one host"
         if _within(address, self.refused) or _named(host, self.refused_hosts):
             return "is refused by the address policy"
+        if self.api_server in ((place, port) for place in (str(address), text, _plain(host))):
+            return "is the API server"
         here = address.is_loopback or address.is_unspecified or address in _THIS_HOST
         if here:
             known = any(network.is_loopback for network in self.allowed if address in network)

@@ -11,7 +11,7 @@ import asyncio
 import logging
 import ssl
 from base64 import b64encode
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 from urllib.parse import urljoin, urlsplit, urlunsplit
@@ -48,8 +48,11 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Response:
+    """Names of headers are in lower case."""
+
     status: int
     body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 def where(url: str) -> str:
@@ -138,7 +141,7 @@ class HttpClient:
         except (OSError, UnicodeError) as error:
             raise ProviderError(f"cannot resolve host '{host[:128]}': {error}") from error
         for address in found:
-            if reason := self._policy.refusal(address, host):
+            if reason := self._policy.refusal(address, host, port):
                 raise ProviderError(f"host '{host[:128]}' refused: {address} {reason}")
         if not found:
             raise ProviderError(f"host '{host[:128]}' has no address")
@@ -176,7 +179,8 @@ class HttpClient:
             location = response.headers.get("location", "")
             if response.status_code in _REDIRECTS and location:
                 return Response(response.status_code, b""), location
-            return Response(response.status_code, await self._body(request, response)), ""
+            body = await self._body(request, response)
+            return Response(response.status_code, body, dict(response.headers)), ""
         finally:
             await response.aclose()
 

@@ -71,8 +71,9 @@ class Settings(BaseModel):
         Raises ValueError for what is no network and no host name.
         """
         allowed, hosts = parse_places(self.analysis_allow)
-        server = urlsplit(api_server).hostname
-        refused, refused_hosts = parse_places((*self.analysis_deny, server or ""))
+        refused, refused_hosts = parse_places(self.analysis_deny)
+        server = urlsplit(api_server)
+        usual = 80 if server.scheme == "http" else 443
         return AddressPolicy(
             allow_loopback=allow_loopback,
             mode=self.analysis_address_policy,
@@ -80,6 +81,7 @@ class Settings(BaseModel):
             hosts=hosts,
             refused=refused,
             refused_hosts=refused_hosts,
+            api_server=(server.hostname, server.port or usual) if server.hostname else None,
         )
 
     @property

@@ -125,16 +125,20 @@ def test_what_is_no_place_is_refused(text):
 
 
 @pytest.mark.parametrize(
-    ("api_server", "address", "host"),
+    ("api_server", "address", "host", "port"),
     [
-        ("https://10.96.0.1:443", "10.96.0.1", "kubernetes.default.svc"),
-        ("https://[fd00::1]:6443", "fd00::1", "anything"),
-        ("https://api.example.org:6443", "10.0.0.1", "api.example.org"),
+        ("https://10.96.0.1:443", "10.96.0.1", "kubernetes.default.svc", 443),
+        ("https://10.96.0.1", "10.96.0.1", "10.96.0.1", 443),
+        ("http://10.96.0.1", "10.96.0.1", "10.96.0.1", 80),
+        ("https://10.96.0.1", "::ffff:10.96.0.1", "any.name", 443),
+        ("https://[fd00::1]:6443", "fd00::1", "anything", 6443),
+        ("https://api.example.org:6443", "10.0.0.1", "API.example.org.", 6443),
     ],
 )
-def test_the_api_server_is_never_reached(api_server, address, host):
+def test_the_api_server_is_never_reached(api_server, address, host, port):
     policy = Settings().address_policy(api_server=api_server)
-    assert policy.refusal(address, host) == "is refused by the address policy"
+    assert policy.refusal(address, host, port) == "is the API server"
+    assert policy.refusal(address, host, 9090) is None, "what else runs there may be measured"
 
 
 def test_settings_make_the_policy():
