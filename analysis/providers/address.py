@@ -84,7 +84,8 @@ class AddressPolicy:
             return "is not the address of one host"
         if _within(address, self.refused) or _named(host, self.refused_hosts):
             return "is refused by the address policy"
-        if self.api_server in ((place, port) for place in (str(address), text, _plain(host))):
+        places = (str(address), text, _plain(host))
+        if self.api_server is not None and self.api_server in [(one, port) for one in places]:
             return "is the API server"
         here = address.is_loopback or address.is_unspecified or address in _THIS_HOST
         if here:
