@@ -179,7 +179,7 @@ def _after_abort(draft: Draft, canary: CanaryStrategy, size: int) -> None:
     """
     new = draft.new
     if canary.dynamic_stable_scale and canary.abort_scale_down_delay_seconds is None:
-        draft.scale(new, size)
+        draft.scale(new, min(size, new.spec))  # what is recorded may be behind the pods
     elif new.hash in _reached(draft, canary) or unverified(draft):
         draft.scale(new, new.spec, deadline=new.deadline)
     else:

@@ -71,6 +71,19 @@ def test_with_dynamic_stable_scale_an_abort_steps_back_as_stable_pods_return():
     assert model.sizes == {1: 10}
 
 
+def test_a_canary_going_back_never_grows_even_when_the_record_is_behind_the_router():
+    model = updating(routed(FINE, dynamicStableScale=True), promotions=3)
+    recorded = model.status["canary"]["weights"]
+    model.abort()
+    while model.sizes[2] == 8:
+        model.reconcile()
+        model.pods_follow(limit=1)
+    left = model.sizes[2]
+    model.change({"status": {"canary": {"weights": recorded}}})
+    model.reconcile()
+    assert model.sizes.get(2, 0) <= left
+
+
 def test_with_a_delay_of_its_own_the_canary_waits_whole_beside_the_returning_stable_one():
     strategy = routed(FINE, dynamicStableScale=True, abortScaleDownDelaySeconds=60)
     model = updating(strategy, promotions=3)
