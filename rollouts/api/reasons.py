@@ -70,6 +70,7 @@ class Reason(StrEnum):
     REPLICA_SET_CREATE_ERROR = "ReplicaSetCreateError"
     TIMED_OUT = "ProgressDeadlineExceeded"
     WORKLOAD_SCALED = "WorkloadScaled"
+    WORKLOAD_SCALE_REFUSED = "WorkloadScaleRefused"
     EXPERIMENT_COMPLETED = "ExperimentCompleted"
 
 

@@ -85,6 +85,7 @@ def world_of(
     template: Find,
     cluster_template: Find,
     workload: Obj | None = None,
+    workload_withheld: str = "",
     rivals: Iterable[Obj] = (),
     orphans: Iterable[Obj] = (),
     pods: Iterable[Obj] = (),
@@ -104,6 +105,7 @@ def world_of(
         services=found,
         runs=tuple(Run.of(raw, uid) for raw in runs),
         workload=usable(workload),
+        workload_withheld=workload_withheld,
         rivals=tuple(each for each in rivals if each["metadata"].get("uid") != uid),
         orphans=tuple(orphans),
         templates=local,
@@ -156,6 +158,7 @@ class Gatherer:
             replica_sets=sets,
             runs=named,
             workload=self._workload(raw),
+            workload_withheld=self._withheld(raw),
             rivals=self._rivals(raw),
             pods=[
                 pod
@@ -175,9 +178,13 @@ class Gatherer:
         return await with_router_objects(self._api, world)
 
     def knows_workload(self, world: World) -> bool:
-        """Whether the cache that would hold the Rollout's workload has been filled."""
+        """Whether the cache that would hold the Rollout's workload has been filled, or never will
+        be as things are.
+        """
         found = reference(world.rollout.raw)
-        return found is None or self.caches.workloads[found[0]].synced
+        return (
+            found is None or self.caches.workloads[found[0]].synced or bool(world.workload_withheld)
+        )
 
     def _rivals(self, rollout: Obj) -> list[Obj]:
         """Rollouts that refer to the same workload as ``rollout``, itself included."""
@@ -186,6 +193,10 @@ class Gatherer:
             for value in by_workload(rollout)
             for other in self.caches.rollouts.by_index(BY_WORKLOAD, value)
         ]
+
+    def _withheld(self, rollout: Obj) -> str:
+        found = reference(rollout)
+        return "" if found is None else self.caches.workloads[found[0]].withheld
 
     def _workload(self, rollout: Obj) -> Obj | None:
         found = reference(rollout)

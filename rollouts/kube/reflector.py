@@ -15,7 +15,7 @@ import structlog
 
 from rollouts.kube.api import KubeApi, Obj, WatchEvent
 from rollouts.kube.backoff import Backoff
-from rollouts.kube.errors import ApiError, Gone, NotFound, Unreachable
+from rollouts.kube.errors import ApiError, Forbidden, Gone, NotFound, Unreachable
 from rollouts.kube.store import ObjectKey, Store, key_of
 from rollouts.runtime.clock import Clock
 
@@ -99,6 +99,7 @@ class Reflector:
 
     def _failed(self, error: ApiError) -> None:
         self.failures += 1
+        self.store.withheld = error.message if isinstance(error, Forbidden) else ""
         # A server restored from a backup does not know our version yet, and might never.
         relist = isinstance(error, Gone) or "Too large resource version" in error.message
         if relist:
@@ -126,6 +127,7 @@ class Reflector:
         self.store.listed(version)
         self.lists += 1
         self._small_pages = True
+        self.store.withheld = ""
         self._synced.set()
         return version
 

@@ -126,6 +126,7 @@ class Store:
         self.resource: Final = resource
         self.seen_rv = 0
         self.synced = False
+        self.withheld = ""  # why the server does not let us list the objects, while it does not
         self._trim = trim
         self._objects: dict[ObjectKey, Obj] = {}
         self._indexers = dict(indexers or {})

@@ -25,7 +25,8 @@ from typing import Final
 
 from rollouts.api.conditions import Condition, Truth, get, remove, replace
 from rollouts.api.reasons import ConditionType, EventReason, Phase, Reason
-from rollouts.kube.resources import DEPLOYMENTS, POD_TEMPLATES
+from rollouts.kube.errors import ApiError
+from rollouts.kube.resources import DEPLOYMENTS, POD_TEMPLATES, ROLLOUTS
 from rollouts.planner.draft import Draft
 from rollouts.planner.plan import Blocker, Obj, ScaleWorkload, Verb, Write
 from rollouts.planner.workload import PROGRESSIVELY, SCALING
@@ -60,8 +61,9 @@ def follow(draft: Draft) -> None:
     after = _wanted(draft, before)
     if after == before:
         return
-    until = _rests_until(draft)
-    if after < before and (until is not None or _left_behind(draft)):
+    until, marker = _rests_until(draft), _marker(draft)
+    waits = after < before or (marker is not None and _withheld(marker))
+    if waits and (until is not None or _left_behind(draft)):
         draft.wakes += [until] if until is not None else []
         return
     version = str(workload["metadata"].get("resourceVersion", ""))
@@ -74,6 +76,7 @@ def follow(draft: Draft) -> None:
             subresource="scale",
             resource_version=version,
             effect=ScaleWorkload(before, after),
+            otherwise=lambda error: _refusal(draft, name, before, error),
         )
     )
     word = "up" if after > before else "down"
@@ -110,6 +113,27 @@ def _mark(draft: Draft, truth: Truth, message: str) -> None:
     draft.set(conditions=replace(draft.status.conditions, new))
 
 
+def _refusal(draft: Draft, name: str, size_: int, error: ApiError) -> Write:
+    """What is stored when the server does not let us scale: why, and since when."""
+    kind = ConditionType.WORKLOAD_SCALED_DOWN
+    known = get(draft.previous.conditions, kind)
+    refused = Condition.at(
+        draft.stamp,
+        kind,
+        Truth.UNKNOWN if known is None else Truth(known.status),
+        Reason.WORKLOAD_SCALE_REFUSED,
+        f'Deployment "{name}" stays at {size_}: {error.message}',
+    )
+    status = draft.previous.model_copy(
+        update={"conditions": replace(draft.previous.conditions, refused)}
+    )
+    body = {"status": {"conditions": status.to_wire({"conditions"})["conditions"]}}
+    version = draft.rollout.metadata.resource_version
+    return Write(
+        Verb.PATCH, ROLLOUTS, draft.name, body, subresource="status", resource_version=version
+    )
+
+
 def _left_behind(draft: Draft) -> bool:
     """Whether another controller was here before us: it acts on the first revision only."""
     return draft.new.revision > 1 and _marker(draft) is None
@@ -128,7 +152,7 @@ def _wanted(draft: Draft, now: int) -> int:
     ref = draft.spec.workload_ref
     left = needed(draft)
     if ref is not None and ref.scale_down == PROGRESSIVELY:
-        lost = left > now and draft.new.revision == 1 and _marker(draft) is not None
+        lost = left > now and draft.new.revision == 1 and _taken(draft)
         replaced = left < now and carried(draft) > 0
         return left if lost or replaced else now
     return 0 if carried(draft) and (_succeeded(draft) or _established(draft)) else now
@@ -149,10 +173,20 @@ def _marker(draft: Draft) -> Condition | None:
     return get(draft.status.conditions, ConditionType.WORKLOAD_SCALED_DOWN)
 
 
+def _taken(draft: Draft) -> bool:
+    """Whether this Rollout has scaled the Deployment down before."""
+    marker = _marker(draft)
+    return marker is not None and marker.status != Truth.UNKNOWN
+
+
+def _withheld(marker: Condition) -> bool:
+    return marker.reason == Reason.WORKLOAD_SCALE_REFUSED
+
+
 def _rests_until(draft: Draft) -> float | None:
     """Until when a Deployment that has pods although it should have none is left alone."""
     marker = _marker(draft)
-    if marker is None or marker.status == Truth.FALSE:
+    if marker is None or (marker.status == Truth.FALSE and not _withheld(marker)):
         return None
     until = (marker.last_update_time or 0.0) + REST_SECONDS
     return until if draft.now < until else None
@@ -176,7 +210,20 @@ def blockers(draft: Draft) -> Iterator[Blocker]:
             f" -n {draft.rollout.metadata.namespace}",
         )
         return
-    until = _rests_until(draft)
+    until, marker = _rests_until(draft), _marker(draft)
+    if until is not None and marker is not None and _withheld(marker):
+        yield Blocker(
+            "WorkloadScaleRefused",
+            marker.message,
+            object=target,
+            field="spec.replicas",
+            since=marker.last_update_time,
+            until=until,
+            then="it is tried again",
+            command="kubectl auth can-i patch deployments --subresource=scale"
+            f" -n {draft.rollout.metadata.namespace}",
+        )
+        return
     if (until is not None or _left_behind(draft)) and _wanted(draft, have) < have:
         yield Blocker(
             "WorkloadScaledUpAgain",

@@ -103,6 +103,9 @@ def problem(world: World) -> FieldError | None:
     if found is None:
         text = "name a Deployment or a ReplicaSet of apps/v1, or a PodTemplate of v1"
         return FieldError.invalid(_AT, value, text)
+    if world.workload is None and world.workload_withheld:
+        text = f"{world.workload_withheld}; allow the controller to get, list and watch it"
+        return FieldError.invalid(_AT, value, text)
     if world.workload is None:
         where = f'{found[0].group_resource} "{ref.name}" not found in namespace '
         text = f'{where}"{world.rollout.metadata.namespace}": create it, or name one that exists'
@@ -114,8 +117,8 @@ def problem(world: World) -> FieldError | None:
         return FieldError.required("spec.selector", text)
     if (elder := _elder(world)) is not None:
         text = (
-            f'Rollout "{elder}" takes its template from the same {ref.kind}, and not both can decide '
-            "over its size: name another one, or set scaleDown to never in both"
+            f'Rollout "{elder}" takes its template from the same {ref.kind}, and not both can '
+            "decide over its size: name another one, or set scaleDown to never in both"
         )
         return FieldError.invalid(_AT, value, text)
     return None

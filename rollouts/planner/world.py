@@ -174,6 +174,8 @@ class World:
     orphans: tuple[Obj, ...] = ()
     workload: Obj | None = None
     """What ``spec.workloadRef`` names, where it exists."""
+    workload_withheld: str = ""
+    """Why the server does not let us see workloads of that kind."""
     rivals: tuple[Obj, ...] = ()
     """Other Rollouts that name the same."""
     templates: Mapping[str, Obj] = field(default_factory=dict)

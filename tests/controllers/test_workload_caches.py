@@ -4,6 +4,7 @@ import asyncio
 import random
 from typing import Any
 
+from rollouts.controllers.explain import explain
 from rollouts.controllers.wiring import controller_set
 from rollouts.kube.api import KubeApi, Obj
 from rollouts.kube.errors import Forbidden
@@ -15,6 +16,7 @@ from rollouts.kube.resources import (
     ROLLOUTS,
     Resource,
 )
+from rollouts.planner.handover import REST_SECONDS
 from rollouts.sandbox.cluster import Cluster
 from rollouts.simulate.loop import run_virtual, virtual_clock
 
@@ -32,6 +34,7 @@ class Told:
         self._api = api
         self.listed: set[tuple[Resource, str]] = set()
         self.scalable = True
+        self.visible = True
         self.refused = 0
 
     def __getattr__(self, verb: str) -> Any:
@@ -39,6 +42,9 @@ class Told:
 
     async def list(self, resource: Resource, *given: Any, **more: Any) -> Obj:
         self.listed.add((resource, more.get("labels", "")))
+        if resource == DEPLOYMENTS and not self.visible:
+            self.refused += 1
+            raise Forbidden('deployments.apps is forbidden: cannot list resource "deployments"')
         return await self._api.list(resource, *given, **more)
 
     async def patch(self, resource: Resource, *given: Any, **more: Any) -> Obj:
@@ -150,13 +156,19 @@ def test_a_right_that_is_withheld_is_told_asked_for_slowly_and_harms_nothing_els
         await api.create(ROLLOUTS, referring(DEPLOYMENTS), HOME)
         await asyncio.sleep(600)
         assert await phase(api) == "Healthy"
-        assert told.refused < 40
+        assert told.refused == 2
+        status = (await api.get(ROLLOUTS, "web", HOME))["status"]
+        noted = next(c for c in status["conditions"] if c["type"] == "WorkloadScaledDown")
+        assert (noted["status"], noted["reason"]) == ("Unknown", "WorkloadScaleRefused")
+        assert noted["message"].endswith('deployments.apps "old" is forbidden')
+        _, _, blockers = await explain(api, HOME, "web", virtual_clock().wall())
+        assert [blocker.code for blocker in blockers] == ["WorkloadScaleRefused"]
         events = (await api.list(EVENTS, HOME))["items"]
         (told_of,) = [each for each in events if each["reason"] == "ReconciliationError"]
         assert "Deployment old stays at 2 replicas" in told_of["message"]
         assert "scaleDown to never" in told_of["message"]
         told.scalable = True
-        await asyncio.sleep(60)
+        await asyncio.sleep(REST_SECONDS)
         assert (await api.get(DEPLOYMENTS, "old", HOME))["spec"]["replicas"] == 0
 
     play(story)
@@ -178,5 +190,40 @@ def test_two_rollouts_never_fight_over_one_deployment() -> None:
         await asyncio.sleep(60)
         assert await phase(api, "young") == "Healthy"
         assert (await api.get(DEPLOYMENTS, "old", HOME))["metadata"]["generation"] == before
+
+    play(story)
+
+
+def test_workloads_that_may_not_be_seen_are_told_and_keep_nobody_else_waiting() -> None:
+    async def story(api: KubeApi, told: Told) -> None:
+        told.visible = False
+        await api.create(DEPLOYMENTS, workload(DEPLOYMENTS), HOME)
+        await api.create(ROLLOUTS, referring(DEPLOYMENTS), HOME)
+        plain = referring(DEPLOYMENTS, "plain")
+        plain["spec"] |= {"workloadRef": None, "template": PODS}
+        await api.create(ROLLOUTS, plain, HOME)
+        await asyncio.sleep(600)
+        assert await phase(api, "plain") == "Healthy"
+        status = (await api.get(ROLLOUTS, "web", HOME))["status"]
+        assert status["phase"] == "Degraded"
+        assert 'cannot list resource "deployments"; allow the controller' in status["message"]
+        assert told.refused < 40
+        told.visible = True
+        await asyncio.sleep(120)
+        assert await phase(api) == "Healthy"
+
+    play(story)
+
+
+def test_a_controller_starts_although_it_may_not_see_workloads() -> None:
+    async def story(api: KubeApi, told: Told) -> None:
+        told.visible = False
+        await api.create(ROLLOUTS, referring(DEPLOYMENTS), HOME)
+        (manager,) = controller_set(told, virtual_clock(), random.Random(6))  # type: ignore[arg-type]
+        running = asyncio.ensure_future(manager.run())
+        await asyncio.sleep(600)
+        assert manager.not_ready() == ""
+        manager.stop()
+        await running
 
     play(story)

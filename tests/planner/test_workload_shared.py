@@ -1,9 +1,14 @@
-"""Two Rollouts that take their template from the same Deployment."""
+"""A Deployment that is not the Rollout's alone to scale: shared with another, or withheld."""
 
 from dataclasses import replace
 
 import pytest
 
+from rollouts.kube.errors import Forbidden
+from rollouts.planner.handover import REST_SECONDS
+from rollouts.planner.plan import ScaleWorkload
+from rollouts.planner.planner import plan
+from rollouts.planner.project import project
 from tests.planner.test_workload import Migration, rollout
 
 
@@ -65,3 +70,44 @@ def test_the_younger_one_goes_on_when_the_older_is_gone_or_going():
     model.settle()
     assert model.phase == ("Healthy", "")
     assert model.left == 0
+
+
+def refuse(model: Migration) -> None:
+    """Plan, and let the server refuse to scale the Deployment."""
+    made = plan(model.world)
+    (scale,) = [write for write in made.writes if isinstance(write.effect, ScaleWorkload)]
+    before = made.writes[: made.writes.index(scale)]
+    noted = scale.otherwise(Forbidden("deployments.apps is forbidden"))
+    model.world = project(model.world, (*before, noted))
+
+
+def test_a_scale_that_is_refused_is_told_and_tried_again_later():
+    model = Migration("onsuccess")
+    model.reconcile()
+    model.pods_follow()
+    refuse(model)
+    model.settle()
+    assert model.codes() == ["WorkloadScaleRefused"]
+    assert model.plan.wake_at == model.world.now + REST_SECONDS
+    assert model.condition("WorkloadScaledDown")["status"] == "Unknown"
+    assert (model.left, model.phase) == (5, ("Healthy", ""))
+    model.wait(REST_SECONDS)
+    refuse(model)
+    model.settle()
+    assert model.codes() == ["WorkloadScaleRefused"]
+    model.wait(REST_SECONDS)
+    model.settle()
+    assert model.left == 0
+    assert model.condition("WorkloadScaledDown")["status"] == "True"
+
+
+def test_a_deployment_that_could_not_be_scaled_down_is_not_scaled_up_either():
+    model = Migration("progressively")
+    model.reconcile()
+    model.pods_follow(limit=1)
+    refuse(model)
+    model.scale(2)
+    model.lose(1)
+    model.wait(REST_SECONDS)
+    model.reconcile()
+    assert model.left == 2
