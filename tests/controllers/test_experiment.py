@@ -4,6 +4,7 @@ import asyncio
 
 from analysis.times import parse_time
 from rollouts.api.labels import INSTANCE_ID, POD_TEMPLATE_HASH
+from rollouts.controllers.explain_experiment import explain_experiment
 from rollouts.kube.api import Obj
 from rollouts.kube.resources import (
     ANALYSIS_RUNS,
@@ -352,6 +353,28 @@ async def test_metrics_tell_the_phase(shop: Shop) -> None:
     assert f'experiment_phase{{{at},phase="Pending"}} 0.0' in lines
     assert not [line for line in lines if line.startswith("experiment_phase") and "Failed" in line]
     assert [line for line in lines if line.startswith(f"experiment_reconcile_count{{{at}}}")]
+
+
+@story()
+async def test_why_is_answered_from_outside_as_the_controller_would(shop: Shop) -> None:
+    await shop.apply(metric("watch", interval="5s"))
+    slow = tried("b")
+    slow["template"]["metadata"]["annotations"] = {"sandbox.rollouts/ready-after": "30s"}
+    templates = (tried("a", service={}), slow)
+    await shop.apply(experiment("trial", *templates, analyses=[analysis("watch")], duration="1m"))
+    await asyncio.sleep(10)
+
+    async def why() -> tuple[str, list[str]]:
+        phase, _, found = await explain_experiment(shop.api, SHOP, "trial", shop.clock.wall())
+        return phase, [each.code for each in found]
+
+    assert await why() == ("Pending", ["PodsNotAvailable"])
+    await asyncio.sleep(30)
+    assert await why() == ("Running", ["AnalysisRunning", "DurationRunning"])
+    await asyncio.sleep(60)
+    assert await why() == ("Successful", ["ScaleDownDelay", "ScaleDownDelay"])
+    await asyncio.sleep(60)
+    assert await why() == ("Successful", ["Completed"])
 
 
 @story()

@@ -35,7 +35,7 @@ WIDE, NARROW = ROOT / "deploy/install.yaml", ROOT / "deploy/namespaced/install.y
 INSTALLS = pytest.mark.parametrize("path", [WIDE, NARROW], ids=["cluster", "namespaced"])
 # The rooms that run in the controller's process; ``explain`` answers ``rollouts why`` for a user.
 ROOMS = ("rollouts/controllers", "rollouts/planner", "rollouts/traffic", "rollouts/kube")
-FOR_USERS = {"explain.py"}
+FOR_USERS = {"explain.py", "explain_experiment.py"}
 READ = {"get", "list", "watch"}
 # Rights that no request of ours asks for; each is checked by an admission plug-in instead.
 INDIRECT = {"rollouts/finalizers", "analysisruns/finalizers", "experiments/finalizers"}
