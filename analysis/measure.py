@@ -8,13 +8,20 @@ where Secrets come from. Called by the controller of runs and by ``analysis.driv
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from analysis import args
 from analysis.bounds import cut
 from analysis.plan import with_secrets
-from analysis.providers.base import Now, ProviderError, Providers, RunRef, failed_measurement
+from analysis.providers.base import (
+    Now,
+    ProviderError,
+    Providers,
+    RunRef,
+    Secrets,
+    failed_measurement,
+)
 from analysis.redact import Redactor
 from analysis.schedule import Action, Task
 from analysis.spec import Measurement, Metric
@@ -22,6 +29,7 @@ from analysis.spec import Measurement, Metric
 # Characters of what one measurement keeps.
 _MAX_VALUE: Final = 4096
 _MAX_TEXT: Final = 1024
+_LEAST_SECRET: Final = 4  # characters: a region ("us") is no secret, and is part of many words
 _MAX_OF: Final[Mapping[str, int]] = {"query": 2048, "reason": 768}
 
 
@@ -42,6 +50,24 @@ class Done:
     measurement: Measurement | None
     metadata: Mapping[str, str]
     failure: Exception | None = None
+
+
+@dataclass(slots=True)
+class Overheard:
+    """Secrets as a provider reads them, and what it has read, so that it can be masked."""
+
+    secrets: Secrets = field(repr=False)
+    values: set[str] = field(default_factory=set, repr=False)
+
+    async def of_run(self, name: str) -> Mapping[str, str]:
+        return self._heard(await self.secrets.of_run(name))
+
+    async def of_controller(self, name: str, usual: str) -> Mapping[str, str]:
+        return self._heard(await self.secrets.of_controller(name, usual))
+
+    def _heard(self, found: Mapping[str, str]) -> Mapping[str, str]:
+        self.values.update(one for one in found.values() if len(one.strip()) >= _LEAST_SECRET)
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +109,8 @@ class Measurer:
 
     async def _perform(self, run: RunRef, task: Task, given: Given) -> Done:
         started = self.now()
+        read = Overheard(run.secrets)
+        run = replace(run, secrets=read)
         metadata: Mapping[str, str] = {}
         try:
             if given.missing and task.action is Action.MEASURE:
@@ -100,7 +128,7 @@ class Measurer:
             measurement = self._failed(task, str(error), started)
         except Exception as error:  # noqa: BLE001 - a provider's bug is an error of its metric only
             measurement = self._failed(task, f"{type(error).__name__}: {error}", started)
-        return Done(task, within_bounds(measurement, given.redactor), metadata)
+        return Done(task, within_bounds(measurement, given.redactor.also(read.values)), metadata)
 
     async def _ask(self, run: RunRef, task: Task, metric: Metric) -> Measurement:
         provider = self.providers.of(metric)

@@ -25,7 +25,12 @@ class Redactor:
     @classmethod
     def of(cls, secrets: Iterable[str]) -> "Redactor":
         found = {spelling for secret in secrets if secret for spelling in _spellings(secret)}
-        return cls(tuple(sorted(found, key=lambda text: (-len(text), text))))
+        return cls(_longest_first(found))
+
+    def also(self, secrets: Iterable[str]) -> "Redactor":
+        """One that knows these secrets, too."""
+        more = {*self.spellings, *Redactor.of(secrets).spellings}
+        return self if len(more) == len(self.spellings) else Redactor(_longest_first(more))
 
     def text(self, text: str) -> str:
         for spelling in self.spellings:
@@ -36,6 +41,10 @@ class Redactor:
 
     def mapping(self, values: Mapping[str, str]) -> dict[str, str]:
         return {key: self.text(value) for key, value in values.items()}
+
+
+def _longest_first(spellings: Iterable[str]) -> tuple[str, ...]:
+    return tuple(sorted(spellings, key=lambda text: (-len(text), text)))
 
 
 def _without_beginning(text: str, spelling: str) -> str:

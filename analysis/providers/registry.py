@@ -7,13 +7,14 @@ simulation is put together.
 from collections.abc import Mapping
 from typing import Final
 
-from analysis.providers import prometheus, web
+from analysis.providers import datadog, prometheus, web
 from analysis.providers.base import Providers
 from analysis.providers.job import JobProvider, JobRunner
 from analysis.providers.plugins import Plugins
 from analysis.providers.tools import Factory, Tools
 
 BUILT_IN: Final[Mapping[str, Factory]] = {
+    "datadog": datadog.provider,
     "prometheus": prometheus.provider,
     "web": web.provider,
 }

@@ -23,6 +23,7 @@ from analysis.redact import Redactor
 from analysis.schedule import Task, is_terminating, tasks, wake_at
 from analysis.spec import RunSpec, RunStatus
 from rollouts.api.labels import INSTANCE_ID
+from rollouts.controllers.provider_secrets import ClusterSecrets
 from rollouts.controllers.run_secrets import SecretsMissing, read_secrets
 from rollouts.controllers.run_status import expires_at, status_obj
 from rollouts.kube.api import KubeApi, Obj
@@ -79,8 +80,11 @@ class AnalysisRunReconciler:
         writes: WriteLog | None = None,
         instance_id: str = "",
         metrics: Observer | None = None,
+        home: str = "default",
     ) -> None:
+        """``home``: the controller's own namespace, where providers' usual Secrets are."""
         self._api = api
+        self._home = home
         self._runs = runs
         self._clock = clock
         self._measurer = Measurer(providers, clock.wall, _TRANSIENT, (ApiError,))
@@ -129,7 +133,8 @@ class AnalysisRunReconciler:
         self, key: Key, obj: Obj, spec: RunSpec, plan: RunPlan, status: RunStatus
     ) -> float | None:
         """Measure what is due, conclude, write; returns when to come back."""
-        run = RunRef(key.namespace, key.name, obj["metadata"].get("uid", ""))
+        secrets = ClusterSecrets(self._api, key.namespace, self._home)
+        run = RunRef(key.namespace, key.name, obj["metadata"].get("uid", ""), secrets)
         stopping = is_terminating(plan, status)
         done = await self._measure(run, spec, tasks(plan, status, self._clock.wall()))
         after = status

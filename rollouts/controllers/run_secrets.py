@@ -22,6 +22,11 @@ class SecretsMissing(Exception):
     """A Secret or a key of it is not there, or may not be read; the message names it."""
 
 
+def is_secret_name(name: str) -> bool:
+    """Whether a Secret may be called that; ``other-namespace/name`` and ``..`` are no names."""
+    return bool(_NAME.fullmatch(name))
+
+
 async def read_secrets(
     api: KubeApi, namespace: str, arguments: Sequence[Argument]
 ) -> dict[str, str]:
@@ -32,7 +37,7 @@ async def read_secrets(
         ref = argument.value_from.secret_key_ref if argument.value_from else None
         if ref is None or argument.value is not None:
             continue
-        if not _NAME.fullmatch(ref.name):
+        if not is_secret_name(ref.name):
             raise SecretsMissing(f"secret name '{ref.name[:64]}' is not valid")
         if ref.name not in objects:
             objects[ref.name] = await _get(api, namespace, ref.name)
