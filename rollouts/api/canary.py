@@ -8,15 +8,12 @@ from pydantic import Field
 
 from rollouts.api.analysis import BackgroundAnalysis
 from rollouts.api.base import REQUIRED, ApiModel, Bool, Int32, IntOrString, Str
+from rollouts.api.delays import DelayedScaleDown
 from rollouts.api.intstr import resolve_budgets
 from rollouts.api.meta import PodTemplateMetadata
 from rollouts.api.placement import AntiAffinity
 from rollouts.api.steps import CanaryStep
 from rollouts.api.trafficrouting import DEFAULT_MAX_WEIGHT, RolloutTrafficRouting
-
-DEFAULT_SCALE_DOWN_DELAY = 30
-DEFAULT_ABORT_SCALE_DOWN_DELAY = 30
-UNLIMITED = 2**31 - 1
 
 
 class PingPong(ApiModel):
@@ -35,7 +32,7 @@ class ReplicaProgressThreshold(ApiModel):
     )
 
 
-class CanaryStrategy(ApiModel):
+class CanaryStrategy(DelayedScaleDown):
     """Shift traffic to the new revision step by step."""
 
     canary_service: Str = Field(default="", description="Service of the new revision.")
@@ -66,15 +63,6 @@ class CanaryStrategy(ApiModel):
     stable_metadata: PodTemplateMetadata | None = Field(
         default=None, description="Set on pods while they are stable."
     )
-    scale_down_delay_seconds: Int32 | None = Field(
-        default=None, description="Seconds old pods stay after a promotion; with trafficRouting 30."
-    )
-    scale_down_delay_revision_limit: Int32 | None = Field(
-        default=None, description="How many old ReplicaSets may wait at once."
-    )
-    abort_scale_down_delay_seconds: Int32 | None = Field(
-        default=None, description="Seconds canary pods stay after an abort; 30, and 0 is for ever."
-    )
     dynamic_stable_scale: Bool = Field(
         default=False, description="Shrink the stable ReplicaSet as traffic moves away."
     )
@@ -100,21 +88,4 @@ class CanaryStrategy(ApiModel):
     @property
     def scale_down_delay(self) -> int:
         """Seconds old pods stay after a promotion; always 0 without traffic routing."""
-        if self.traffic_routing is None:
-            return 0
-        if self.scale_down_delay_seconds is None:
-            return DEFAULT_SCALE_DOWN_DELAY
-        return self.scale_down_delay_seconds
-
-    @property
-    def abort_scale_down_delay(self) -> int | None:
-        """Seconds canary pods stay after an abort; None means they are never scaled down."""
-        if self.abort_scale_down_delay_seconds is None:
-            return DEFAULT_ABORT_SCALE_DOWN_DELAY
-        return self.abort_scale_down_delay_seconds or None
-
-    @property
-    def delay_revision_limit(self) -> int:
-        """How many old ReplicaSets may wait for their scale-down at once."""
-        limit = self.scale_down_delay_revision_limit
-        return UNLIMITED if limit is None else limit
+        return 0 if self.traffic_routing is None else super().scale_down_delay
