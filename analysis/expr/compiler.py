@@ -45,7 +45,7 @@ from analysis.expr.operators import (
     sliced,
 )
 from analysis.expr.pieces import calling, element, fetching, limited, nil, operating, true
-from analysis.expr.values import shown, type_name
+from analysis.expr.values import is_number, shown, type_name
 
 _ASK_EMPTY: Final = frozenset({"len", "count", "isNil", "default", "type"})
 _GIVEN: Final = ("result", "$env")
@@ -161,8 +161,9 @@ class Compiler:
         first, *others = [self.compile(operand) for operand in node.operands]
         if len(others) == 1:
             sign, limit = node.operators[0][1], node.operands[1]
-            if isinstance(limit, Literal) and isinstance(limit.value, int | float):
-                return limited(first, limit.value, sign, node.position)
+            bound: Any = limit.value if isinstance(limit, Literal) else None
+            if is_number(bound):
+                return limited(first, bound, sign, node.position)
             return operating(first, others[0], comparing(sign), node.position)
         links = [
             (position, comparing(sign), operand)

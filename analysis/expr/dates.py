@@ -10,7 +10,7 @@ import re
 from calendar import day_name, month_name
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -83,7 +83,8 @@ def _offset(moment: datetime, colon: str) -> str:
 
 def parse(text: str, layout: str, zone: tzinfo) -> Instant | None:
     """The moment that ``text`` says by ``layout``; None where it does not follow it."""
-    found = _pattern(layout).fullmatch(text)
+    pattern = _usual(layout) if layout in _LAYOUTS else _pattern(layout)
+    found = pattern.fullmatch(text)
     if found is None:
         return None
     said = {name: value for name, value in found.groupdict().items() if value is not None}
@@ -113,6 +114,12 @@ def parse(text: str, layout: str, zone: tzinfo) -> Instant | None:
     local = moment.timestamp() - 146_097 * 86_400 + float(f"0.{said.get('fraction', '0')}")
     away = civil(instant(local))[0].replace(tzinfo=zone).utcoffset() or timedelta()
     return instant(local - away.total_seconds(), zone)
+
+
+@cache
+def _usual(layout: str) -> re.Pattern[str]:
+    """What texts follow one of the layouts that need not be given."""
+    return _pattern.__wrapped__(layout)
 
 
 @lru_cache(maxsize=64)

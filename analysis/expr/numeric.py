@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from analysis.expr.context import Body, Context
 from analysis.expr.errors import INT_RANGE, MAX_NESTING, TOO_DEEP, ExprError
-from analysis.expr.values import arithmetic, is_number, shown, wrapped
+from analysis.expr.values import arithmetic, is_number, narrowed, shown, wrapped
 
 _INT: Final = re.compile(r"[+-]?[0-9]{1,64}")
 _FLOAT: Final = re.compile(
@@ -66,7 +66,8 @@ def half_away(value: float) -> float:
 
 
 def absolute(_: Context, value: float) -> float:
-    return wrapped(abs(value)) if isinstance(value, int) else abs(value)
+    value = abs(narrowed(value))
+    return wrapped(value) if isinstance(value, int) else value
 
 
 def extreme(name: str, pick: Callable[[list[Any]], Any]) -> Body:

@@ -221,7 +221,7 @@ def arithmetic(operator: str, left: Any, right: Any, meter: Meter) -> Any:
 
 
 def _numbers(operator: str, left: float, right: float) -> float:
-    left, right = _in_range(left), _in_range(right)
+    left, right = narrowed(left), narrowed(right)
     match operator:
         case "/":
             return _divide(float(left), float(right))
@@ -243,7 +243,7 @@ def _numbers(operator: str, left: float, right: float) -> float:
     return wrapped(value) if isinstance(value, int) else value
 
 
-def _in_range(value: float) -> float:
+def narrowed(value: float) -> float:
     """An integer of an answer may have more than 64 bit; to Go, all of its numbers are floats."""
     return float(value) if isinstance(value, int) and value not in INT_RANGE else value
 
@@ -258,14 +258,16 @@ def _divide(left: float, right: float) -> float:
 
 
 def _power(left: float, right: float) -> float:
-    odd = right.is_integer() and math.fmod(right, 2) != 0
+    """C's ``pow``: nothing is an error, and a root of a negative number is NaN."""
+    odd = math.fmod(right, 2) in (1, -1) if math.isfinite(right) else False
     try:
-        value = left**right
-    except ZeroDivisionError:
-        return math.copysign(math.inf, left) if odd else math.inf
+        return math.pow(left, right)
     except OverflowError:
         return -math.inf if left < 0 and odd else math.inf
-    return math.nan if isinstance(value, complex) else value
+    except ValueError:
+        if left:
+            return math.nan
+        return math.copysign(math.inf, left) if odd else math.inf
 
 
 def negative(value: Any) -> Any:
@@ -274,4 +276,5 @@ def negative(value: Any) -> Any:
         return Span(-value.seconds)
     if not is_number(value):
         raise ExprError(f"invalid operation: - {shown(value)}")
+    value = narrowed(value)
     return wrapped(-value) if is_int(value) else -value
