@@ -2,9 +2,12 @@
 
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 from analysis.expr.condition import evaluate
+from analysis.expr.program import compile_expression
+from analysis.spec import Phase
 from benchmarks import objects
 from benchmarks.table import Row, say
 from rollouts.api.rollout import Rollout
@@ -14,6 +17,11 @@ from rollouts.planner.world import World
 
 _ROUNDS = 5
 _NOW = 1_767_225_600.0
+_CONDITIONS = (
+    ("result[0] >= 0.95", [0.99]),
+    ("all(result, # < 0.5)", [0.1] * 10),
+    ("len(result) == 0 || result[0] < 0.01", [0.001]),
+)
 
 
 def _microseconds(call: Callable[[], Any], times: int) -> float:
@@ -40,7 +48,12 @@ def run() -> Iterator[Row]:
     world = _world()
     assert not plan(world).writes
     yield Row("plan of a Rollout at rest", _microseconds(lambda: plan(world), 200), "µs CPU")
-    success = "len(result) > 0 && result[0] >= 0.95"
-    assert evaluate(success, "", [0.99]).phase
-    one = _microseconds(lambda: evaluate(success, "", [0.99]), 2000)
-    yield Row("condition over a result", one, "µs CPU", below=10)
+    for condition, result in _CONDITIONS:
+        program = compile_expression(condition)
+        assert program.run(result) is True
+        once = _microseconds(partial(program.run, result), 2000)
+        yield Row(f"condition {condition}", once, "µs CPU", below=10)
+    condition, result = _CONDITIONS[0]
+    assert evaluate(condition, "", result).phase is Phase.SUCCESSFUL
+    one = _microseconds(partial(evaluate, condition, "", result), 2000)
+    yield Row("verdict on an answer", one, "µs CPU")

@@ -37,7 +37,8 @@ WORDS = [
     "{a: 1}", "9223372036854775807", "1e308", "=", "::", "$env", "now()", "duration('1s')",
     "date('2026-01-02')", "timezone('UTC')", "'2006'", "b'x'", "`", "/*", "//", "\\", "\x00", "é",
 ]  # fmt: skip
-compile_expression("date('2026-01-02')").run(None)  # the usual layouts are compiled once
+with suppress(ExprError):
+    compile_expression("date('?')").run(None)  # the usual layouts are compiled once
 SOURCES = [source for _, source, _ in TABLE + METHOD_TABLE]
 
 
@@ -97,7 +98,7 @@ def test_no_well_formed_expression_crashes(seed, result):
 @given(st.lists(st.sampled_from(WORDS), max_size=8).map(" ".join), RESULTS)
 def test_a_condition_is_always_a_phase(source, result):
     verdict = evaluate(source, source, result)
-    assert verdict.phase in {Phase.SUCCESSFUL, Phase.FAILED, Phase.ERROR}
+    assert verdict.phase in set(Phase) - {Phase.PENDING, Phase.RUNNING}
     assert bool(verdict.message) == (verdict.phase is Phase.ERROR)
 
 
