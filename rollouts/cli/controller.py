@@ -93,7 +93,13 @@ def _ignored(command: _F) -> _F:
 @click.option(
     "--metricsPort", "--metricsport", "metrics_port", type=int, default=8090, show_default=True
 )
-@click.option("--qps", type=float, default=40.0, show_default=True, help="0: no limit.")
+@click.option(
+    "--qps",
+    type=float,
+    default=0.0,
+    show_default=True,
+    help="Requests per second; 0: as many as the API server takes.",
+)
 @_number("--burst", "burst", 80, "Requests at once above --qps.")
 @_number("--rollout-threads", "rollout_workers", 10, "Rollouts worked on at once.")
 @_number("--analysis-threads", "analysis_workers", 30, "AnalysisRuns worked on at once.")

@@ -31,7 +31,7 @@ class Settings(BaseModel):
     bind_address: str = "127.0.0.1"
     healthz_port: int = Field(default=8080, ge=-1, le=65535)
     metrics_port: int = Field(default=8090, ge=-1, le=65535)
-    qps: float = Field(default=40.0, ge=0, description="Requests per second; 0 is no limit.")
+    qps: float = Field(default=0.0, ge=0, description="Requests per second; 0 is no limit.")
     burst: int = Field(default=80, ge=1)
     rollout_workers: int = Field(default=10, ge=1, le=1000)
     analysis_workers: int = Field(default=30, ge=1, le=1000)

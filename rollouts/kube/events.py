@@ -2,14 +2,15 @@
 
 Owns aggregation (the same thing said again raises a count), the spam filter (per object and reason
 a burst of 25, then one in five minutes, so that chatter never drowns an abort) and a bounded
-background queue. Recording never blocks and never fails; an event that cannot be written is dropped
-and counted. Used by reconcilers through ``record``; the manager runs ``run`` and awaits ``flush``
-when it stops.
+background queue. A few are written at once, those about one object one after the other, so that
+they read in the order in which things happened. Recording never blocks and never fails; an event
+that cannot be written is dropped and counted. Used by reconcilers through ``record``; the manager
+runs ``run`` and awaits ``flush`` when it stops.
 """
 
 import asyncio
 import contextlib
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
@@ -26,6 +27,7 @@ from rollouts.kube.errors import (
     Throttled,
     Unreachable,
 )
+from rollouts.kube.guard import NotLeader
 from rollouts.kube.resources import EVENTS
 from rollouts.runtime.clock import Clock
 from rollouts.runtime.ids import IdFactory
@@ -37,6 +39,8 @@ _SAME_SECONDS: Final = 600.0  # said again after this long it is a new event
 _LONGEST_MESSAGE: Final = 1024  # characters; the API server refuses more
 _REMEMBERED: Final = 4096
 _ATTEMPTS: Final = 3
+_WRITERS: Final = 8
+_WAITING: Final = 10_000  # what a thousand Rollouts have to say when all are released at once
 
 _log = structlog.get_logger("kube.events")
 
@@ -58,7 +62,7 @@ class _Written:
 class _Pending:
     """An event on its way under a name of its own; ``count`` grows while it waits."""
 
-    object: Obj
+    involved: Obj
     name: str
     count: int
     first: float
@@ -75,7 +79,7 @@ class EventRecorder:
         ids: IdFactory,
         *,
         component: str = COMPONENT,
-        capacity: int = 1000,
+        capacity: int = _WAITING,
         heard: Callable[[Obj, str, str], None] | None = None,
     ) -> None:
         self.dropped = 0
@@ -85,10 +89,13 @@ class EventRecorder:
         self._component = component
         self._capacity = capacity
         self._heard = heard
-        self._pending: OrderedDict[_Identity, _Pending] = OrderedDict()
+        self._pending: dict[_Identity, _Pending] = {}
+        self._lanes: dict[str, deque[_Identity]] = {}
+        """By object: what is to be written about it, in order; also while one is being written."""
+        self._turns: asyncio.Queue[str] = asyncio.Queue()
+        self._led = True
         self._written: OrderedDict[_Identity, _Written] = OrderedDict()
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
-        self._work = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
 
@@ -116,19 +123,32 @@ class EventRecorder:
             return
         # The name is fixed here, so that a create whose answer was lost is not repeated as another.
         name = f"{metadata['name'][:200].rstrip('.-')}.{self._ids()}"
-        self._pending[identity] = _Pending(obj, name, 1, now, now)
+        self._pending[identity] = _Pending(_reference(obj), name, 1, now, now)
         self._idle.clear()
-        self._work.set()
+        about = identity[0]
+        if about not in self._lanes:
+            self._lanes[about] = deque()
+            self._turns.put_nowait(about)
+        self._lanes[about].append(identity)
 
     async def run(self) -> None:
         """Write what is recorded, for ever."""
+        async with asyncio.TaskGroup() as writers:
+            for _ in range(_WRITERS):
+                writers.create_task(self._write_in_turn())
+
+    async def _write_in_turn(self) -> None:
         while True:
-            await self._work.wait()
-            while self._pending:
-                identity, pending = self._pending.popitem(last=False)
-                await self._write(identity, pending)
-            self._work.clear()
-            self._idle.set()
+            about = await self._turns.get()
+            lane = self._lanes[about]
+            identity = lane.popleft()
+            await self._write(identity, self._pending.pop(identity))
+            if lane:
+                self._turns.put_nowait(about)
+                continue
+            del self._lanes[about]
+            if not self._lanes:
+                self._idle.set()
 
     async def flush(self, seconds: float = 5.0) -> None:
         """Wait until everything recorded is written, but no longer than ``seconds``."""
@@ -151,9 +171,15 @@ class EventRecorder:
         for attempt in range(_ATTEMPTS):
             try:
                 await self._write_once(identity, pending)
+                self._led = True
                 return
             except (Throttled, ServerError, Unreachable) as error:
                 await asyncio.sleep(min(30.0, error.retry_after or 2.0**attempt))
+            except NotLeader as error:
+                if self._led:
+                    _log.info("no event is written", error=error.message)
+                self._led = False
+                break
             except ApiError as error:
                 _log.warning("event refused", reason=identity[2], error=error.message)
                 break
@@ -179,19 +205,13 @@ class EventRecorder:
         _remember(self._written, identity, written)
 
     def _event(self, identity: _Identity, pending: _Pending) -> Obj:
-        metadata = pending.object["metadata"]
         _, kind, reason, message = identity
-        namespace = metadata.get("namespace") or "default"
-        kept = ("namespace", "name", "uid", "resourceVersion")
+        namespace = pending.involved.get("namespace") or "default"
         return {
             "apiVersion": EVENTS.api_version,
             "kind": EVENTS.kind,
             "metadata": {"name": pending.name, "namespace": namespace},
-            "involvedObject": {
-                "apiVersion": pending.object["apiVersion"],
-                "kind": pending.object["kind"],
-                **{field: metadata[field] for field in kept if metadata.get(field)},
-            },
+            "involvedObject": pending.involved,
             "type": kind,
             "reason": reason,
             "message": message,
@@ -202,6 +222,14 @@ class EventRecorder:
             "reportingComponent": self._component,
             "reportingInstance": "",
         }
+
+
+def _reference(obj: Obj) -> Obj:
+    """As much of an object as an event keeps; the object itself may be large, and outdated soon."""
+    metadata = obj["metadata"]
+    kept = ("namespace", "name", "uid", "resourceVersion")
+    named = {field: metadata[field] for field in kept if metadata.get(field)}
+    return {"apiVersion": obj["apiVersion"], "kind": obj["kind"], **named}
 
 
 def _remember(memory: "OrderedDict[Any, Any]", key: Any, value: Any) -> None:

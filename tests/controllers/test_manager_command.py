@@ -34,7 +34,7 @@ def test_defaults_are_those_of_argo_rollouts(monkeypatch: pytest.MonkeyPatch) ->
     assert flags == {
         "namespaced": False, "only_analysis": False, "instance_id": "",
         "log_level": "info", "log_format": "text", "bind_address": "127.0.0.1",
-        "healthz_port": 8080, "metrics_port": 8090, "qps": 40.0, "burst": 80,
+        "healthz_port": 8080, "metrics_port": 8090, "qps": 0.0, "burst": 80,
         "rollout_workers": 10, "analysis_workers": 30, "experiment_workers": 10,
         "service_workers": 10, "ingress_workers": 10, "sweep": 900.0, "leader_elect": True,
         "lease_duration": 15.0, "renew_deadline": 10.0, "retry_period": 2.0,

@@ -5,8 +5,11 @@ import itertools
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from structlog.testing import capture_logs
+
 from rollouts.kube.errors import Forbidden, Unreachable
 from rollouts.kube.events import EventRecorder
+from rollouts.kube.guard import NotLeader
 from rollouts.kube.resources import EVENTS
 from rollouts.simulate.loop import run_virtual, virtual_clock
 from tests.kube.memory_api import MemoryApi
@@ -149,3 +152,72 @@ def test_a_refused_event_does_not_stop_the_next() -> None:
     (event,) = play(story)[0].of(EVENTS)
     assert event["reason"] == "B"
     assert len(event["message"]) == 1024
+
+
+def about(number: int) -> dict[str, Any]:
+    named = {"name": f"web-{number}", "uid": f"u{number}"}
+    return {**ROLLOUT, "metadata": {**ROLLOUT["metadata"], **named}}
+
+
+def test_what_a_thousand_rollouts_have_to_say_at_once_is_all_written_and_soon() -> None:
+    spoken = [f"step {number}" for number in range(8)]
+    ended: list[float] = []
+
+    async def story(_: MemoryApi, recorder: EventRecorder) -> None:
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        for message in spoken:
+            for number in range(1000):
+                recorder.normal(about(number), "Step", message)
+        await recorder.flush(120)
+        ended.append(loop.time() - started)
+
+    api, recorder = play(story)
+    assert recorder.dropped == 0
+    assert ended[0] < 15  # one after the other would take eighty seconds here
+    by_object: dict[str, list[tuple[int, str]]] = {}
+    for event in api.of(EVENTS):
+        version = int(event["metadata"]["resourceVersion"])
+        lane = by_object.setdefault(event["involvedObject"]["name"], [])
+        lane.append((version, event["message"]))
+    assert len(by_object) == 1000
+    assert all([said for _, said in sorted(lane)] == spoken for lane in by_object.values())
+
+
+def test_an_object_whose_event_is_held_up_holds_up_no_other() -> None:
+    async def slow(verb: str, committed: bool) -> None:
+        if verb == "create" and not committed and not stuck.is_set():
+            stuck.set()
+            await asyncio.sleep(100)
+
+    stuck = asyncio.Event()
+
+    async def story(api: MemoryApi, recorder: EventRecorder) -> None:
+        api.fault = slow
+        recorder.normal(about(1), "A", "first")
+        recorder.normal(about(1), "A", "second")
+        recorder.normal(about(2), "A", "of another")
+        await asyncio.sleep(1)
+        assert [event["message"] for event in api.of(EVENTS)] == ["of another"]
+
+    api, _ = play(story)
+    assert [event["message"] for event in api.of(EVENTS)] == ["first", "second", "of another"]
+
+
+def test_whoever_does_not_lead_says_so_once() -> None:
+    def follower(_verb: str, _committed: bool) -> None:
+        raise NotLeader("not the leader: nothing is written")
+
+    async def story(api: MemoryApi, recorder: EventRecorder) -> None:
+        api.fault = follower
+        for number in range(50):
+            recorder.normal(about(number), "A", "a")
+        await recorder.flush(60)
+        api.fault = lambda _verb, _committed: None
+        recorder.normal(about(1), "A", "leading again")
+
+    with capture_logs() as logs:
+        api, recorder = play(story)
+    assert [entry["event"] for entry in logs] == ["no event is written"]
+    assert recorder.dropped == 50
+    assert [event["message"] for event in api.of(EVENTS)] == ["leading again"]
