@@ -1,10 +1,11 @@
 """ReplicaSets nobody owns that are the Rollout's by their labels.
 
 Owns taking them in, as after ``kubectl delete --cascade=orphan``, so that a Rollout that is made
-anew finds its pods instead of starting them a second time. Refuses to touch what has an owner.
-Pure; asked before anything else of a pass.
+anew finds its pods instead of starting them a second time. Refuses to touch what has an owner, and
+what an Experiment has left behind. Pure; asked before anything else of a pass.
 """
 
+from rollouts.api import labels as keys
 from rollouts.kube.resources import REPLICA_SETS
 from rollouts.kube.selectors import from_object
 from rollouts.planner.plan import Verb, Write
@@ -26,6 +27,8 @@ def adopt(world: World) -> tuple[Write, ...]:
     for orphan in world.orphans:
         meta = orphan["metadata"]
         if meta.get("deletionTimestamp") or not selector.matches(meta.get("labels")):
+            continue
+        if keys.EXPERIMENT_NAME in (meta.get("annotations") or {}):
             continue
         owners = [*(meta.get("ownerReferences") or []), owner_reference(rollout)]
         writes.append(

@@ -18,10 +18,10 @@ from rollouts.api.conditions import get
 from rollouts.api.reasons import ConditionType, PauseReason, Reason, RunType
 from rollouts.planner import bluegreen as bluegreens
 from rollouts.planner import canary as canaries
-from rollouts.planner import handover, progress, restart, runs, steps, subjects
+from rollouts.planner import handover, pods, progress, restart, runs, steps, subjects
 from rollouts.planner.draft import Draft
 from rollouts.planner.plan import Blocker, Obj
-from rollouts.planner.world import ReplicaSet, Run, World
+from rollouts.planner.world import Run, World
 
 Rule: TypeAlias = Callable[[Draft], Iterator[Blocker]]
 _PLUGIN: Final = "kubectl argo rollouts"
@@ -243,10 +243,10 @@ def _late(draft: Draft) -> Iterator[Blocker]:
 def _pods(draft: Draft) -> Iterator[Blocker]:
     for rs in draft.all_sets:
         if rs.available < rs.spec:
-            trouble = _trouble(draft.world, rs)
+            reasons = pods.trouble(draft.world.pods, rs)
             yield Blocker(
                 "PodsNotAvailable",
-                f"ReplicaSet {rs.name}: {rs.available} of {rs.spec} pods are available{trouble}",
+                f"ReplicaSet {rs.name}: {rs.available} of {rs.spec} pods are available{reasons}",
                 object=f"ReplicaSet/{rs.name}",
                 field="status.availableReplicas",
                 command=f"kubectl get pods -l rollouts-pod-template-hash={rs.hash}",
@@ -258,30 +258,6 @@ def _pods(draft: Draft) -> Iterator[Blocker]:
                 object=f"ReplicaSet/{rs.name}",
                 field="status.replicas",
             )
-
-
-def _trouble(world: World, rs: ReplicaSet) -> str:
-    """What the pods themselves say, the most telling reason first."""
-    reasons: dict[str, str] = {}
-    for pod in world.pods:
-        owners = pod["metadata"].get("ownerReferences") or []
-        if not any(owner.get("uid") == rs.uid for owner in owners):
-            continue
-        for container in (pod.get("status") or {}).get("containerStatuses") or []:
-            waiting = (container.get("state") or {}).get("waiting") or {}
-            if waiting.get("reason") and waiting["reason"] != "ContainerCreating":
-                where = f"pod {pod['metadata']['name']}, container {container.get('name')}"
-                reasons.setdefault(waiting["reason"], f"{where}: {waiting['reason']}")
-    failure = next(
-        (
-            str(c.get("message"))
-            for c in (rs.raw.get("status") or {}).get("conditions") or []
-            if c.get("type") == "ReplicaFailure" and c.get("status") == "True"
-        ),
-        "",
-    )
-    told = [*([failure] if failure else []), *reasons.values()]
-    return "; " + "; ".join(told[:3]) if told else ""
 
 
 def _delays(draft: Draft) -> Iterator[Blocker]:

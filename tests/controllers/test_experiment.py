@@ -217,6 +217,22 @@ async def test_left_behind_its_pods_serve_the_next_one_of_its_name(shop: Shop) -
 
 
 @story()
+async def test_left_behind_its_pods_are_no_revision_of_a_rollout(shop: Shop) -> None:
+    body = release("shop")
+    body["spec"]["selector"]["matchLabels"] = {"app": "shop"}
+    body["spec"]["template"]["metadata"]["labels"] = {"app": "shop"}
+    await shop.apply(experiment("trial", tried("a")))
+    await shop.until_phase("Running")
+    await shop.api.delete(EXPERIMENTS, "trial", SHOP, propagation="Orphan")
+    await asyncio.sleep(30)
+    await shop.api.create(ROLLOUTS, body, SHOP)
+    await asyncio.sleep(30)
+    assert (await shop.api.get(ROLLOUTS, "shop", SHOP))["status"]["phase"] == "Healthy"
+    assert (await shop.sizes())["trial-a"] == 1
+    assert not (await shop.all(REPLICA_SETS))["trial-a"]["metadata"].get("ownerReferences")
+
+
+@story()
 async def test_a_name_that_somebody_else_has_is_said_and_left_alone(shop: Shop) -> None:
     labels = {"app": "other"}
     pods = {"metadata": {"labels": labels}, "spec": tried("a")["template"]["spec"]}

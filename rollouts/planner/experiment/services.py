@@ -23,16 +23,15 @@ def follow(draft: Draft) -> None:
     wanted: set[str] = set()
     for template in draft.spec.templates:
         name = service_name(draft.experiment, template)
-        rs = draft.world.set_of(template)
-        if not name or rs is None or not draft.wants_pods(template):
+        if not name or not draft.wants_pods(template):
             continue
         if not template.replicas_or_default or not ports(template):
             continue
         wanted.add(name)
-        service = draft.world.service_named(name)
-        if service is None:
+        service, rs = draft.world.service_named(name), draft.world.set_of(template)
+        if service is None and rs is not None:
             _create(draft, template, rs, name)
-        elif not draft.world.owns(service):
+        elif service is not None and not draft.world.owns(service):
             draft.adopt(SERVICES, service)
     for service in draft.world.own_services:
         if service["metadata"]["name"] not in wanted and _is_idle(draft, service):

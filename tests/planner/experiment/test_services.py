@@ -129,3 +129,13 @@ def test_an_orphaned_service_of_its_own_is_taken_in():
     model.settle()
     assert model.phase == "Running"
     assert model.world.owns(model.world.services[0])
+
+
+def test_a_service_stays_while_a_lost_replica_set_is_made_again():
+    model = Model(experiment(offering("a", HTTP)))
+    model.settle()
+    model.lose_set("a")
+    count = len(model.writes)
+    model.settle()
+    assert model.services == ["trial-a"]
+    assert {w.resource.kind for w in model.writes[count:]} == {"ReplicaSet", "Experiment"}
