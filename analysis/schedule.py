@@ -5,6 +5,7 @@ the last, errors again after ten seconds, unfinished ones when they asked to be 
 is derived from the status, so a restart changes nothing. Times are seconds since the epoch. Pure.
 """
 
+from collections.abc import Container
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -67,13 +68,32 @@ def tasks(plan: RunPlan, status: RunStatus, now: float) -> list[Task]:
     return found
 
 
-def wake_at(plan: RunPlan, status: RunStatus, now: float) -> float | None:
-    """When the next pass is due; None when nothing will be, however long one waits."""
+def is_current(task: Task, plan: RunPlan, status: RunStatus) -> bool:
+    """Whether what comes of a task still has its place: the metric is there and no further on."""
+    metric = next((one for one in plan.metrics if one.name == task.plan.name), None)
+    if metric is None:
+        return False
+    unfinished = _unfinished(status, metric)
+    if task.measurement is not None:
+        return unfinished == task.measurement
+    result = result_of(status, metric.name)
+    over = result is not None and result.phase.completed
+    return unfinished is None and not over and _ordinal(status, metric) == task.ordinal
+
+
+def wake_at(
+    plan: RunPlan, status: RunStatus, now: float, busy: Container[str] = ()
+) -> float | None:
+    """When the next pass is due; None when nothing will be, however long one waits.
+
+    ``busy``: metrics that are being measured; whoever does that will tell.
+    """
     if status.phase.completed:
         return None
     if is_terminating(plan, status):
         return now
-    moments = (due_at(metric, status, now) for metric in plan.metrics)
+    idle = (metric for metric in plan.metrics if metric.name not in busy)
+    moments = (due_at(metric, status, now) for metric in idle)
     return min((max(moment, now) for moment in moments if moment is not None), default=None)
 
 

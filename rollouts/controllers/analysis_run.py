@@ -1,13 +1,14 @@
 """AnalysisRuns: measure what is due, conclude, write the status.
 
-Owns one pass over one run: observe (cache), measure (providers, all at once), conclude (pure, in
-``analysis``), write. Refuses to decide anything itself. A measurement and its count are one write
-guarded by the version decided from, so a crash or a stale cache can repeat a query but never count
-it twice. What cannot be measured is an error within the limits, never a success. The manager calls
-``reconcile`` and wakes it again at the time it returns.
+Owns one pass over one run: observe (cache), start what is due, take what has come (``underway``),
+conclude (pure, in ``analysis``), write. Refuses to decide anything itself. A measurement and its
+count are one write guarded by the version decided from, so a crash or a stale cache can repeat a
+query but never count it twice. What cannot be measured is an error within the limits, never
+a success. The manager calls ``reconcile`` and wakes it again at the time it returns.
 """
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol
 
 import structlog
@@ -20,12 +21,13 @@ from analysis.measure import Done, Given, Measurer
 from analysis.plan import RunPlan, SpecError, plan_run
 from analysis.providers.base import Providers, RunRef
 from analysis.redact import Redactor
-from analysis.schedule import Task, is_terminating, tasks, wake_at
+from analysis.schedule import is_current, is_terminating, tasks, wake_at
 from analysis.spec import RunSpec, RunStatus
 from rollouts.api.labels import INSTANCE_ID
 from rollouts.controllers.provider_secrets import ClusterSecrets
 from rollouts.controllers.run_secrets import SecretsMissing, read_secrets
 from rollouts.controllers.run_status import expires_at, status_obj
+from rollouts.controllers.underway import Underway
 from rollouts.kube.api import KubeApi, Obj
 from rollouts.kube.errors import (
     ApiError,
@@ -45,6 +47,7 @@ from rollouts.runtime.clock import Clock
 
 _TRANSIENT: Final = (Conflict, ServerError, Throttled, Unauthorized, Unreachable)
 _WRITE_ATTEMPTS: Final = 4
+_LOOK_SECONDS: Final = 0.5
 _STALE_SECONDS: Final = 1.0  # how long to wait for a cache that is behind our own write
 
 _log = structlog.get_logger("controllers.analysis_run")
@@ -88,10 +91,20 @@ class AnalysisRunReconciler:
         self._runs = runs
         self._clock = clock
         self._measurer = Measurer(providers, clock.wall, _TRANSIENT, (ApiError,))
+        self._underway = Underway(self._measurer, self._woken)
+        self.wake: Callable[[Key], None] | None = None  # set by whoever owns the queue
         self._record = record_event
         self._writes = writes or WriteLog(clock)
         self._instance_id = instance_id
         self._metrics = metrics
+
+    async def close(self) -> None:
+        """Give up what is under way; the next controller asks again."""
+        await self._underway.close()
+
+    def _woken(self, key: Key) -> None:
+        if self.wake is not None:
+            self.wake(key)
 
     async def reconcile(self, key: Key) -> float | None:
         """Returns when to come back (epoch seconds), or None: only when the run changes.
@@ -111,7 +124,9 @@ class AnalysisRunReconciler:
             return self._clock.wall() + _STALE_SECONDS
         spec, problems = decode(RunSpec, obj.get("spec"), at="spec")
         status, damage = decode(RunStatus, obj.get("status"), at="status")
+        self._underway.keep(key, meta.get("uid", ""))
         if status.phase.completed:
+            self._underway.drop(key)
             return await self._expire(key, obj, spec, status)
         try:
             plan = _planned(spec, (*problems, *damage))
@@ -125,6 +140,7 @@ class AnalysisRunReconciler:
         return bool(labels.get(INSTANCE_ID, "") == self._instance_id)
 
     def _forget(self, key: Key) -> None:
+        self._underway.drop(key)
         self._writes.forget(key)
         if self._metrics is not None:
             self._metrics.forget_run(key)
@@ -135,30 +151,52 @@ class AnalysisRunReconciler:
         """Measure what is due, conclude, write; returns when to come back."""
         secrets = ClusterSecrets(self._api, key.namespace, self._home)
         run = RunRef(key.namespace, key.name, obj["metadata"].get("uid", ""), secrets)
-        stopping = is_terminating(plan, status)
-        done = await self._measure(run, spec, tasks(plan, status, self._clock.wall()))
+        stopping, now = is_terminating(plan, status), self._clock.wall()
+        if stopping and now >= self._underway.deadline(key, now):
+            self._underway.drop(key)
+        done = await self._measure(key, run, spec, plan, status)
+        waiting = bool(stopping and self._underway.busy(key))
         after = status
         for one in done:
-            if one.measurement is not None:
+            if one.measurement is not None and is_current(one.task, plan, status):
                 after = record(after, one.task.plan, one.measurement, one.metadata)
-        after = bounded(conclude(plan, after, self._clock.wall(), stopping=stopping))
+        after = bounded(
+            conclude(plan, after, self._clock.wall(), stopping=stopping and not waiting)
+        )
         if not await self._write(key, obj, status, after):
             return self._clock.wall() + _STALE_SECONDS
-        await self._collect_garbage(run, done)
+        self._underway.aside(self._collect_garbage(run, done))
         for one in done:
             if one.failure is not None:
                 raise one.failure
         if after.phase.completed:
             return expires_at(spec, after)
-        return wake_at(plan, after, self._clock.wall())
+        return self._next(key, plan, after, waiting=waiting)
+
+    def _next(self, key: Key, plan: RunPlan, status: RunStatus, *, waiting: bool) -> float | None:
+        """When to come back; sooner where something is under way and nobody would tell."""
+        now, busy = self._clock.wall(), self._underway.busy(key)
+        if waiting:
+            moment: float | None = self._underway.deadline(key, now)
+        else:
+            moment = wake_at(plan, status, now, busy)
+        if busy and self.wake is None:
+            return min(now + _LOOK_SECONDS, moment or math.inf)
+        return moment
 
     # --- measuring ---
 
-    async def _measure(self, run: RunRef, spec: RunSpec, due: Sequence[Task]) -> list[Done]:
-        """What is due, with the Secrets read for it."""
-        if not due:
-            return []
-        done = await self._measurer.measure(run, due, await self._given(run, spec))
+    async def _measure(
+        self, key: Key, run: RunRef, spec: RunSpec, plan: RunPlan, status: RunStatus
+    ) -> list[Done]:
+        """Start what is due, with the Secrets read for it; what has come by now, old or new."""
+        busy = self._underway.busy(key)
+        due = [
+            task for task in tasks(plan, status, self._clock.wall()) if task.plan.name not in busy
+        ]
+        if due:
+            await self._underway.measure(key, run, due, await self._given(run, spec))
+        done = self._underway.take(key)
         for one in done:
             if one.measurement is not None and one.measurement.finished_at is not None:
                 _log.info(
@@ -179,12 +217,14 @@ class AnalysisRunReconciler:
         return Given(args.values(spec.args, secrets), Redactor.of(secrets.values()))
 
     async def _collect_garbage(self, run: RunRef, done: Sequence[Done]) -> None:
-        for metric, error in await self._measurer.collect_garbage(run, done):
+        where = f"{run.namespace}/{run.name}"
+        try:
+            failed = await self._measurer.collect_garbage(run, done)
+        except Exception as error:  # noqa: BLE001 - what stays is looked at again next time
+            failed = [("all", error)]
+        for metric, reason in failed:
             _log.warning(
-                "garbage of a metric stays for now",
-                run=f"{run.namespace}/{run.name}",
-                metric=metric,
-                error=str(error),
+                "garbage of a metric stays for now", run=where, metric=metric, error=str(reason)
             )
 
     # --- writing ---

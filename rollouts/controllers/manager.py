@@ -10,7 +10,7 @@ ends the process; what fails inside a reconcile is one line of log and a backoff
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Protocol, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias, runtime_checkable
 
 import structlog
 
@@ -48,6 +48,13 @@ class Reconciler(Protocol):
     async def reconcile(self, key: Key) -> float | None:
         """Returns when to look again (wall seconds since the epoch), or None: when told."""
         ...
+
+
+@runtime_checkable
+class Closing(Protocol):
+    """A reconciler that has something to end."""
+
+    async def close(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -312,6 +319,9 @@ class Manager:
         if self._workers and leading:
             await asyncio.wait(self._workers, timeout=_GRACE_SECONDS)
         await _end(self._workers)
+        for controller in self.controllers:
+            if isinstance(controller.reconciler, Closing):
+                await controller.reconciler.close()
         election = [task for task in self._background if task.get_name() == "election"]
         events = [task for task in self._background if task.get_name() == "events"]
         if self._recorder is not None and events and not events[0].done():

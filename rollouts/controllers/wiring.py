@@ -143,6 +143,7 @@ def controller_set(
     released = ServiceReconciler(writer, caches.services, caches.rollouts, mine)
     named = (caches.rollouts, _named_services(caches.reader))
     controllers = [controller(runs, chosen.analysis_workers, [(caches.runs, own_key)])]
+    runs.wake = controllers[0].queue.add
     if not chosen.only_analysis:
         controllers += [
             controller(rollouts, chosen.rollout_workers, _sources(caches)),

@@ -79,6 +79,8 @@ class World:
             instance_id=self.instance_id,
             metrics=self.metrics,
         )
+        reconciler.wake = queue.add
+        self.reconciler = reconciler
         reflector = Reflector(self.api, store, clock=self.clock, rng=random.Random(1))
         self.tasks = [
             asyncio.create_task(reflector.run()),
@@ -89,6 +91,7 @@ class World:
         for task in self.tasks:
             task.cancel()
         await asyncio.gather(*self.tasks, return_exceptions=True)
+        await self.reconciler.close()
 
     async def stop(self):
         await self.kill_controller()

@@ -186,7 +186,7 @@ async def test_every_measurement_says_what_was_asked_when_and_why_it_came_out_so
     }
 
 
-@story(lambda: Script([[1.0] * 100_000]))
+@story(lambda: Script([[1.0] * 2000]))
 async def test_a_status_stays_small_whatever_is_measured(world):
     names = [f"m{number}" for number in range(20)]
     long = "x" * 3000
@@ -199,5 +199,5 @@ async def test_a_status_stays_small_whatever_is_measured(world):
         assert result["count"] == 12
         older, latest = result["measurements"][0], result["measurements"][-1]
         assert latest["value"].endswith("characters)")
-        assert older["value"].endswith("(500000 characters)")
+        assert older["value"].endswith("(10000 characters)")
         assert older["metadata"]["query"].endswith("(3000 characters)")
