@@ -2,13 +2,13 @@
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from rollouts.controllers.metrics import Metrics
 from rollouts.controllers.settings import Settings
 from rollouts.controllers.wiring import controller_set
-from rollouts.kube.api import KubeApi, Obj
+from rollouts.kube.api import KubeApi, Obj, WatchEvent
 from rollouts.kube.resources import (
     ANALYSIS_RUNS,
     ANALYSIS_TEMPLATES,
@@ -64,21 +64,35 @@ def analysis(name: str, **fields: Any) -> Obj:
 
 
 class Watched:
-    """A KubeApi that counts what it is asked to write, events apart."""
+    """A KubeApi that counts what it is asked to write, events apart.
+
+    ``hidden``: names that lists and watches do not tell of, as when they come from an old copy.
+    """
 
     def __init__(self, api: KubeApi) -> None:
         self._api = api
         self.writes: list[tuple[str, str]] = []
+        self.hidden: set[str] = set()
 
     def __getattr__(self, verb: str) -> Any:
         call = getattr(self._api, verb)
 
         def counted(resource: Resource, *given: Any, **more: Any) -> Any:
-            if verb not in ("list", "watch", "get") and resource != EVENTS:
+            if verb != "get" and resource != EVENTS:
                 self.writes.append((verb, resource.plural))
             return call(resource, *given, **more)
 
         return counted
+
+    async def list(self, *given: Any, **more: Any) -> Obj:
+        found = await self._api.list(*given, **more)
+        items = [o for o in found["items"] if o["metadata"]["name"] not in self.hidden]
+        return {**found, "items": items}
+
+    async def watch(self, *given: Any, **more: Any) -> AsyncIterator[WatchEvent]:
+        async for event in self._api.watch(*given, **more):
+            if event.object["metadata"].get("name") not in self.hidden:
+                yield event
 
 
 class Shop:

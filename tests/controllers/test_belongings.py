@@ -7,6 +7,7 @@ import pytest
 
 from rollouts.controllers.wiring import controller_set
 from rollouts.kube.resources import PODS, REPLICA_SETS, ROLLOUTS, SERVICES
+from rollouts.planner.hashing import template_hash
 from rollouts.runtime.clock import LoopClock
 from rollouts.sandbox.cluster import Cluster
 from rollouts.simulate.loop import run_virtual, virtual_clock
@@ -99,5 +100,26 @@ def test_a_rollout_made_anew_takes_its_orphans_in(play):
         now = {pod["metadata"]["uid"] for pod in (await api.list(PODS, "default"))["items"]}
         assert now == pods
         assert rollout["status"]["phase"] == "Healthy"
+
+    play(story)
+
+
+def test_a_name_that_somebody_else_has_is_avoided(play):
+    async def story(api) -> None:
+        again = {
+            "spec": {"template": {"spec": {"containers": [{"name": "app", "image": "app:2"}]}}}
+        }
+        wanted = {**ROLLOUT["spec"]["template"], **again["spec"]["template"]}
+        labels = {"app": "somebody"}
+        pods = {"metadata": {"labels": labels}, "spec": wanted["spec"]}
+        spec = {"replicas": 0, "selector": {"matchLabels": labels}, "template": pods}
+        name = f"app-{template_hash(wanted)}"
+        head = {"apiVersion": "apps/v1", "kind": "ReplicaSet", "metadata": {"name": name}}
+        await api.create(REPLICA_SETS, {**head, "spec": spec}, "default")
+        await api.patch(ROLLOUTS, "app", again, "default")
+        await asyncio.sleep(60)
+        status = (await api.get(ROLLOUTS, "app", "default"))["status"]
+        assert (status["phase"], status["collisionCount"]) == ("Healthy", 1)
+        assert (await api.get(REPLICA_SETS, name, "default"))["spec"]["replicas"] == 0
 
     play(story)

@@ -284,6 +284,15 @@ async def test_templates_that_do_not_come_are_an_error(shop: Shop) -> None:
 
 
 @story()
+async def test_a_template_the_cache_does_not_know_yet_is_not_missing(shop: Shop) -> None:
+    shop.seen.hidden.add("check")
+    await shop.apply(metric("check", count=2, interval="5s"))
+    await shop.apply(experiment(analyses=[analysis("check", **REQUIRED)]))
+    await shop.until_phase("Successful", "Error")
+    assert (await shop.status())["phase"] == "Successful"
+
+
+@story()
 async def test_a_template_removed_while_pods_come_is_an_error(shop: Shop) -> None:
     await shop.apply(metric("check"))
     slow = tried("a", minReadySeconds=30)
@@ -304,6 +313,19 @@ async def test_a_run_somebody_deletes_is_an_error(shop: Shop) -> None:
         "Error",
         "AnalysisRun trial-watch does not exist any more",
     )
+
+
+@story()
+async def test_a_run_the_cache_does_not_know_is_not_gone(shop: Shop) -> None:
+    await shop.apply(metric("watch", interval="5s"))
+    await shop.apply(experiment(analyses=[analysis("watch")]))
+    await shop.until(lambda s: [r["phase"] for r in s.get("analysisRuns", ())] == ["Running"])
+    await shop.kill_controller()
+    shop.seen.hidden.add("trial-watch")
+    shop.start_controller()
+    await asyncio.sleep(60)
+    assert (await shop.status())["phase"] == "Running"
+    assert list(await shop.runs()) == ["trial-watch"]
 
 
 @story()

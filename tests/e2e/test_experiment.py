@@ -85,7 +85,7 @@ def test_a_version_that_is_bad_is_found_out(play):
 
 
 @pytest.mark.parametrize("begun", [True, False])
-def test_ended_by_hand_everything_goes_and_nothing_is_left_when_it_is_deleted(play, begun):
+def test_ended_by_hand_nothing_is_left(play, begun):
     async def story(world: World):
         await world.apply("analysis-templates.yaml", "experiment.yaml")
         if begun:
