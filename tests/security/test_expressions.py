@@ -87,7 +87,7 @@ def test_a_bomb_is_an_error_in_no_time(name, field):
         "{}.__class__.x",
         "env",
         "$env",
-        "$env.result",
+        "$env.result.__class__",
         "self",
         "print(1)",
     ],
