@@ -158,6 +158,8 @@ def read_series(document: Any) -> Answer:
         raise ProviderError(f"{_WHO} sent an answer that is no object")
     if document.get("status") == "error" or document.get("error"):
         raise ProviderError(f"{_WHO} could not evaluate the query: {_said(document)}")
+    if "series" not in document and document.get("status") != "ok":
+        raise ProviderError(f"{_WHO} sent an answer without series")
     series = document.get("series") or []
     try:
         points = series[0].get("pointlist") or [] if series else []

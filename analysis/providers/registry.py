@@ -7,7 +7,17 @@ simulation is put together.
 from collections.abc import Mapping
 from typing import Final
 
-from analysis.providers import datadog, prometheus, web
+from analysis.providers import (
+    datadog,
+    graphite,
+    influxdb,
+    kayenta,
+    newrelic,
+    prometheus,
+    skywalking,
+    wavefront,
+    web,
+)
 from analysis.providers.base import Providers
 from analysis.providers.job import JobProvider, JobRunner
 from analysis.providers.plugins import Plugins
@@ -15,7 +25,13 @@ from analysis.providers.tools import Factory, Tools
 
 BUILT_IN: Final[Mapping[str, Factory]] = {
     "datadog": datadog.provider,
+    "graphite": graphite.provider,
+    "influxdb": influxdb.provider,
+    "kayenta": kayenta.provider,
+    "newRelic": newrelic.provider,
     "prometheus": prometheus.provider,
+    "skywalking": skywalking.provider,
+    "wavefront": wavefront.provider,
     "web": web.provider,
 }
 

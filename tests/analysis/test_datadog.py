@@ -8,16 +8,11 @@ import pytest
 from analysis.providers.datadog import provider
 from analysis.spec import Phase
 from tests.analysis.apis import (
-    GARBAGE,
     NOW,
-    TROUBLES,
     Client,
     FakeSecrets,
-    everything,
     failed,
-    impatient,
     measured,
-    silent,
 )
 from tests.analysis.servers import reply, serving
 
@@ -30,14 +25,13 @@ def secrets(server, **more):
     return FakeSecrets(controller={"datadog": {**KEYS, "address": server.url, **more}})
 
 
-async def ask(answers, condition="result < 0.1", http=None, **config):
+async def ask(answers, condition="result < 0.1", **config):
     """The measurement, and the server after it."""
     async with serving(answers) as server:
         measurement = await measured(
             provider,
             {"datadog": {"query": QUERY, **config}},
             secrets=secrets(server),
-            http=http,
             metric={"successCondition": condition},
         )
         return measurement, server
@@ -258,28 +252,6 @@ async def test_without_credentials_nothing_is_sent(held, message):
 # --- trouble ---
 
 
-@pytest.mark.parametrize("version", ["v1", "v2"])
-@pytest.mark.parametrize("trouble", TROUBLES)
-async def test_a_server_in_trouble(trouble, version):
-    answer, message = TROUBLES[trouble]
-    measurement, _ = await ask({V1: answer, V2: answer}, apiVersion=version)
-    assert message in failed(measurement)
-
-
-@pytest.mark.parametrize("version", ["v1", "v2"])
-async def test_a_slow_server(version):
-    measurement, _ = await ask({V1: silent, V2: silent}, apiVersion=version, http=impatient())
-    assert "did not answer within" in failed(measurement)
-
-
-@pytest.mark.parametrize("version", ["v1", "v2"])
-@pytest.mark.parametrize("garbage", GARBAGE.keys() - {"object"})
-async def test_what_is_no_answer(garbage, version):
-    answer = GARBAGE[garbage]
-    measurement, _ = await ask({V1: answer, V2: answer}, apiVersion=version)
-    assert "Datadog" in failed(measurement)
-
-
 @pytest.mark.parametrize(
     ("path", "answer", "message"),
     [
@@ -290,6 +262,7 @@ async def test_what_is_no_answer(garbage, version):
         ),
         (V1, reply('{"status": "error", "error": "no such metric"}'), "query: no such metric"),
         (V1, reply('{"series": [{"pointlist": [[1, "x"]]}]}'), "a series without points"),
+        (V1, reply("{}"), "Datadog sent an answer without series"),
         (V1, reply('{"series": [[]]}'), "a series without points"),
         (
             V1,
@@ -329,20 +302,3 @@ async def test_the_metric_says_how_long_to_wait():
         config = {"query": QUERY, "requestTimeout": "42s"}
         await measured(provider, {"datadog": config}, secrets=secrets(server), http=http)
     assert http.timeouts == [42]
-
-
-async def test_a_server_that_repeats_the_keys_does_not_get_them_into_the_measurement():
-    def echo(seen):
-        return reply(orjson.dumps({"errors": [str(seen.headers)]}), "400 Bad Request")
-
-    measurement, server = await ask({V1: echo})
-    assert "canary-api-key" in str(server.seen)
-    assert "*****" in failed(measurement)
-    assert "canary" not in everything(measurement)
-
-
-async def test_the_keys_do_not_follow_a_redirect_to_another_host():
-    async with serving({"/steal": series([[1, 0.5]])}) as evil:
-        await ask({V1: reply(status="302 Found", Location=f"{evil.url}/steal")})
-        assert evil.seen
-        assert "canary" not in str(evil.seen)
