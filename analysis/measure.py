@@ -26,6 +26,7 @@ from analysis.redact import Redactor
 from analysis.schedule import Action, Task
 from analysis.spec import Measurement, Metric
 
+_LONGEST_SECONDS: Final = 3600.0  # one call of a provider, whatever its own limits are
 # Characters of what one measurement keeps.
 _MAX_VALUE: Final = 4096
 _MAX_TEXT: Final = 1024
@@ -132,11 +133,17 @@ class Measurer:
 
     async def _ask(self, run: RunRef, task: Task, metric: Metric) -> Measurement:
         provider = self.providers.of(metric)
-        if task.measurement is None:
-            return await provider.run(run, metric, task.ordinal)
-        if task.action is Action.RESUME:
-            return await provider.resume(run, metric, task.measurement)
-        return await provider.terminate(run, metric, task.measurement)
+        try:
+            async with asyncio.timeout(_LONGEST_SECONDS) as limit:
+                if task.measurement is None:
+                    return await provider.run(run, metric, task.ordinal)
+                if task.action is Action.RESUME:
+                    return await provider.resume(run, metric, task.measurement)
+                return await provider.terminate(run, metric, task.measurement)
+        except TimeoutError:
+            if limit.expired():
+                raise ProviderError(f"no answer within {_LONGEST_SECONDS:g} s") from None
+            raise
 
     def _failed(self, task: Task, message: str, started: float) -> Measurement:
         """An Error measurement in place of the one that could not be made or finished."""

@@ -74,7 +74,10 @@ class JobProvider:
         if job is None:
             return _ended(measurement, Phase.ERROR, f"Job {namespace}/{name} is gone", now)
         if (ended := outcome(job)) is not None:
-            return _ended(measurement, *ended, now)
+            became = "completed" if ended[0] is Phase.SUCCESSFUL else "failed"
+            found = _ended(measurement, *ended, now)
+            reason = f"Job {namespace}/{name} has {became}"
+            return found.model_copy(update={"metadata": {**found.metadata, "reason": reason}})
         for pod in await self.runner.pods(namespace, name):
             if reason := hopeless(pod):
                 return _ended(measurement, Phase.INCONCLUSIVE, reason, now)

@@ -123,6 +123,14 @@ def test_a_run_that_fails_does_not_wait_for_a_metric_that_hangs():
     assert [result["name"] for result in run["status"]["metricResults"]] == ["bad"]
 
 
+@story(lambda: Script([[1.0]], seconds=1e6))
+async def test_a_provider_that_never_answers_is_an_error_in_the_end(world):
+    await world.apply({"metrics": [metric(consecutiveErrorLimit=0)]})
+    status = await world.completed(3700)
+    (measurement,) = status["metricResults"][0]["measurements"]
+    assert (status["phase"], measurement["message"]) == ("Error", "no answer within 3600 s")
+
+
 @story(lambda: Script([[1.0]], seconds=3.0))
 async def test_what_is_under_way_when_a_run_is_stopped_still_counts(world):
     await world.apply({"metrics": [metric()]})
