@@ -13,7 +13,7 @@ from rollouts.api.reasons import PauseReason, RunType
 from rollouts.api.rollout import Rollout
 from rollouts.planner import bluegreen
 from rollouts.planner import routed as routed_rules
-from rollouts.planner.world import ReplicaSet
+from rollouts.planner.world import ReplicaSet, Run
 from tests.planner.model import Model, rollout
 from tests.planner.routed_model import RoutedModel, routed
 from tests.planner.walk import ANALYSIS, Walk
@@ -292,3 +292,27 @@ def test_the_first_reason_given_is_the_cause(code):
         kind, _, name = cause.object.partition("/")
         assert kind in ("Rollout", "ReplicaSet", "Service", "AnalysisRun")
         assert name
+
+
+@pytest.mark.parametrize(
+    ("phase", "code", "said"),
+    [
+        ("Failed", "Aborted", "rate Failed: result[0] >= 0.95 is false: result = [0.81]"),
+        ("Error", "Aborted", "rate Error: result[0] >= 0.95 is false: result = [0.81]"),
+        ("Inconclusive", "InconclusiveAnalysisRun", "rate Inconclusive: result[0] >= 0.95"),
+        ("Running", "StepAnalysisRunning", "rate Running (result[0] >= 0.95 is false: result"),
+    ],
+)
+def test_what_was_measured_is_part_of_the_reason(phase, code, said):
+    walk = updated(canary([{"analysis": ANALYSIS}]))
+    walk.settle()
+    (run,) = walk.world.runs
+    reason = "result[0] >= 0.95 is false: result = [0.81]"
+    measurement = {"phase": phase, "value": "[0.81]", "metadata": {"reason": reason}}
+    results = [{"name": "rate", "phase": phase, "measurements": [measurement]}]
+    raw = {**run.raw, "status": {"phase": phase, "metricResults": results}}
+    walk.world = replace(walk.world, runs=(Run.of(raw, "uid-app"),))
+    walk.settle()
+    assert walk.codes()[0] == code
+    assert said in walk.plan.why[0].message
+    assert run.name in walk.plan.why[0].message
