@@ -12,6 +12,7 @@ from rollouts.controllers.execute import Executor, Owner
 from rollouts.controllers.experiment_world import confirmed, gather
 from rollouts.controllers.gather import Caches
 from rollouts.controllers.metrics import Metrics
+from rollouts.controllers.pace import Pace
 from rollouts.kube.api import KubeApi
 from rollouts.kube.queue import Key
 from rollouts.kube.resources import ANALYSIS_RUNS, EXPERIMENTS, REPLICA_SETS, SERVICES
@@ -51,12 +52,14 @@ class ExperimentReconciler:
         self._clock = clock
         self._instance_id = instance_id
         self._metrics = metrics
+        self._pace = Pace(clock)
 
     async def reconcile(self, key: Key) -> float | None:
         """Bring one Experiment a plan further; returns the wall time to look again, in seconds."""
         world = gather(self._caches, key, self._clock.wall(), self._instance_id)
         if world is None or not is_managed(world):
             self._written.forget(key)
+            self._pace.forget(key)
             if self._metrics is not None:
                 self._metrics.forget_experiment(key)
             return None
@@ -71,12 +74,22 @@ class ExperimentReconciler:
             return self._clock.wall() + _STALE_RETRY_SECONDS
         world = await confirmed(self._api, self._caches, world)
         decided = plan(world)
+        rest = self._pace.rest(key, decided, counts_only=_counts_only(decided))
+        if rest > 0:
+            return self._clock.wall() + rest
         if decided.writes:
             _tell(world, decided)
         await self._executor.execute(Owner(EXPERIMENTS, experiment.raw), decided)
         if self._metrics is not None:
             self._metrics.observe_experiment(experiment.raw, decided.status or {})
         return decided.wake_at
+
+
+def _counts_only(decided: Plan) -> bool:
+    """Whether all there is to write are numbers of pods: a change of state is an event."""
+    if len(decided.writes) != 1 or decided.events or decided.writes[0].resource != EXPERIMENTS:
+        return False
+    return set(decided.writes[0].body["status"]) == {"templateStatuses"}
 
 
 def _tell(world: World, decided: Plan) -> None:

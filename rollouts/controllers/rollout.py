@@ -11,6 +11,7 @@ import structlog
 from rollouts.controllers.execute import Executor, Owner
 from rollouts.controllers.gather import Gatherer
 from rollouts.controllers.metrics import Metrics
+from rollouts.controllers.pace import Pace
 from rollouts.kube.queue import Key
 from rollouts.kube.resources import (
     ANALYSIS_RUNS,
@@ -27,7 +28,6 @@ from rollouts.planner.world import World
 from rollouts.runtime.clock import Clock
 
 _STALE_RETRY_SECONDS: Final = 0.5
-_SUMMARY_SECONDS: Final = 1.0
 _SUMMARY: Final = frozenset(
     {
         "replicas",
@@ -61,7 +61,7 @@ class RolloutReconciler:
         self._written = log
         self._clock = clock
         self._metrics = metrics
-        self._summed_up: dict[Key, float] = {}
+        self._pace = Pace(clock)
         self._remarked: dict[Key, tuple[Event, ...]] = {}
 
     async def reconcile(self, key: Key) -> float | None:
@@ -69,7 +69,7 @@ class RolloutReconciler:
         world = self._gatherer.gather(key, self._clock.wall())
         if world is None or not is_managed(world):
             self._written.forget(key)
-            self._summed_up.pop(key, None)
+            self._pace.forget(key)
             self._remarked.pop(key, None)
             if self._metrics is not None:
                 self._metrics.forget_rollout(key)
@@ -89,7 +89,7 @@ class RolloutReconciler:
         world = await self._gatherer.with_router_objects(world)
         decided = plan(world)
         self._remark(key, world, decided)
-        rest = self._too_soon(key, decided)
+        rest = self._pace.rest(key, decided, counts_only=_counts_only(decided))
         if rest > 0:
             return self._clock.wall() + rest
         if decided.writes:
@@ -108,22 +108,12 @@ class RolloutReconciler:
         if decided.remarks:
             self._remarked[key] = decided.remarks
 
-    def _too_soon(self, key: Key, decided: Plan) -> float:
-        """Seconds for which a status that only counts pods anew can wait.
 
-        Pods come and go in bursts; what they add up to is written at most once a second, unless a
-        decision goes with it.
-        """
-        now = self._clock.monotonic()
-        if not decided.writes:
-            return 0.0
-        status = decided.writes[0].body.get("status", {})
-        if len(decided.writes) == 1 and decided.writes[0].subresource and status.keys() <= _SUMMARY:
-            due = self._summed_up.get(key, 0.0) + _SUMMARY_SECONDS
-            if now < due:
-                return due - now
-        self._summed_up[key] = now
-        return 0.0
+def _counts_only(decided: Plan) -> bool:
+    """Whether all there is to write are numbers of pods and what follows from them."""
+    if len(decided.writes) != 1 or not decided.writes[0].subresource:
+        return False
+    return set(decided.writes[0].body.get("status", {})) <= _SUMMARY
 
 
 def _tell(world: World, decided: Plan) -> None:

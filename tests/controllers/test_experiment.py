@@ -350,6 +350,17 @@ async def test_at_rest_nothing_is_written_for_a_day(shop: Shop) -> None:
 
 
 @story()
+async def test_many_pods_are_counted_once_a_second(shop: Shop) -> None:
+    await shop.apply(experiment("trial", tried("a", replicas=40), duration="1m"))
+    began = shop.clock.monotonic()
+    await shop.until_phase("Running")
+    statuses = shop.seen.writes.count(("patch", "experiments"))
+    assert statuses <= 4 + (shop.clock.monotonic() - began)
+    await asyncio.sleep(5)
+    assert (await shop.status())["templateStatuses"][0]["availableReplicas"] == 40
+
+
+@story()
 async def test_a_whole_experiment_costs_a_known_number_of_writes(shop: Shop) -> None:
     await shop.apply(metric("check", count=1))
     asked = [analysis("check", **REQUIRED)]
