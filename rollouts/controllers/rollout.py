@@ -16,6 +16,7 @@ from rollouts.kube.queue import Key
 from rollouts.kube.resources import (
     ANALYSIS_RUNS,
     DEPLOYMENTS,
+    EXPERIMENTS,
     PODS,
     REPLICA_SETS,
     ROLLOUTS,
@@ -81,6 +82,7 @@ class RolloutReconciler:
             SERVICES: caches.services,
             PODS: caches.pods,
             ANALYSIS_RUNS: caches.runs,
+            EXPERIMENTS: caches.experiments,
             DEPLOYMENTS: caches.workloads[DEPLOYMENTS],
         }
         behind = self._written.behind(key, world.rollout.metadata.uid, stores) is not None
