@@ -1,8 +1,7 @@
 """Which metrics make no sense, in Argo Rollouts' order and words.
 
-Owns the rules that need no cluster. Refuses to look at conditions or at providers' own fields:
-those show as measurement errors, or in lint. Called before a run measures anything, and for
-templates. Pure.
+Owns the rules that need no cluster. Refuses to look at conditions and queries: those show as
+measurement errors, or in lint. Called before a run measures anything, and for templates. Pure.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -10,6 +9,7 @@ from typing import Final
 
 from analysis.decode import Problem
 from analysis.limits import Limits, integer, limits_of
+from analysis.provider_rules import contradictions
 from analysis.spec import Metric
 from analysis.times import parse_duration
 
@@ -40,7 +40,7 @@ def validate_metric(metric: Metric) -> list[str]:
         problems.append("no provider specified")
     elif len(configured) > 1:
         problems.append("multiple providers specified")
-    return problems
+    return [*problems, *contradictions(metric.provider)]
 
 
 def _unreadable(metric: Metric) -> Iterator[str]:

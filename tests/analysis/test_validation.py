@@ -140,3 +140,69 @@ def test_a_secret_cannot_name_or_pace_a_metric():
     }
     with pytest.raises(SpecError, match='invalid duration "a-secret-value"'):
         plan_run(decode(RunSpec, spec)[0])
+
+
+# --- providers ---
+
+THRESHOLD = {"pass": 90, "marginal": 75}
+
+
+@pytest.mark.parametrize(
+    ("provider", "expected"),
+    [
+        ({"datadog": {"query": "q"}}, []),
+        ({"datadog": {"query": "q", "apiVersion": "v2", "aggregator": "sum"}}, []),
+        ({"datadog": {"queries": {"a": "q"}, "apiVersion": "v2"}}, []),
+        (
+            {"datadog": {"queries": {"a": "q", "b": "r"}, "formula": "a/b", "apiVersion": "v2"}},
+            [],
+        ),
+        (
+            {"datadog": {"query": "q", "queries": {"a": "q"}, "apiVersion": "v2"}},
+            ["datadog: query and queries exclude each other"],
+        ),
+        ({"datadog": {}}, ["datadog: query is empty: query or queries must say what to measure"]),
+        ({"datadog": {"queries": {"a": "q"}}}, ["datadog: queries need apiVersion v2"]),
+        (
+            {"datadog": {"queries": {"a": "q", "b": "r"}, "apiVersion": "v2"}},
+            ["datadog: several queries need a formula"],
+        ),
+        (
+            {"datadog": {"query": "q", "formula": "a", "apiVersion": "v2"}},
+            ["datadog: a formula needs queries"],
+        ),
+        (
+            {"datadog": {"query": "q", "aggregator": "sum"}},
+            ["datadog: aggregator needs apiVersion v2"],
+        ),
+        (
+            {"datadog": {"query": "q", "apiVersion": "v3"}},
+            ["datadog: apiVersion 'v3' must be v1 or v2"],
+        ),
+        ({"skywalking": {"query": "q", "interval": "5m"}}, []),
+        (
+            {"skywalking": {"query": "q"}},
+            ["skywalking: interval is required: how far the query looks back"],
+        ),
+        ({"kayenta": {"threshold": THRESHOLD, "scopes": [{"name": "a"}, {"name": "b"}]}}, []),
+        (
+            {"kayenta": {"threshold": {"pass": 75, "marginal": 90}}},
+            ["kayenta: threshold.pass (75) must be >= threshold.marginal (90)"],
+        ),
+        ({"kayenta": {}}, ["kayenta: threshold is required: without one every score would pass"]),
+        (
+            {"kayenta": {"threshold": THRESHOLD, "scopes": [{"name": "a"}, {"name": "a"}]}},
+            ["kayenta: scope 'a' is there more than once"],
+        ),
+    ],
+)
+def test_providers(provider, expected):
+    assert problems(metric(provider=provider)) == [f"metrics[0]: {text}" for text in expected]
+
+
+def test_a_run_with_such_a_provider_is_refused_before_anything_is_asked():
+    provider = {"datadog": {"queries": {"a": "q"}}}
+    with pytest.raises(SpecError) as error:
+        plan_run(RunSpec.model_validate({"metrics": [metric(provider=provider)]}))
+    expected = "Analysis spec invalid: metrics[0]: datadog: queries need apiVersion v2"
+    assert str(error.value) == expected

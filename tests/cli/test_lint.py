@@ -309,6 +309,36 @@ def test_a_workload_brings_its_template():
 # --- metrics --------------------------------------------------------------------------------------
 
 
+PROMETHEUS = """\
+        prometheus:
+          query: rate(ok{app="{{args.app}}"}[1m])
+"""
+
+
+@pytest.mark.parametrize(
+    ("provider", "line"),
+    [
+        ("{datadog: {query: q, aggregator: sum}}", "datadog: aggregator needs apiVersion v2"),
+        ("{datadog: {query: '', interval: 5m}}", "datadog: query is empty: "),
+        ("{datadog: {query: q, interval: soon}}", "datadog.interval: time: invalid duration"),
+        ("{skywalking: {address: http://s, query: q}}", "skywalking: interval is required"),
+        ("{skywalking: {query: q, interval: 1m}}", "skywalking: Required value: address"),
+        ("{skywalking: {address: a, query: q, interval: 0s}}", "skywalking.interval: must be"),
+        ("{newRelic: {query: ''}}", "newRelic: Required value: query"),
+        ("{graphite: {query: q}}", "graphite: Required value: address"),
+    ],
+)
+def test_a_provider_that_cannot_be_asked_is_found(provider, line):
+    text = changed(f"      provider:\n{PROMETHEUS}", f"      provider: {provider}\n", TEMPLATE)
+    assert any(f": error: spec.metrics[0].provider.{line}" in one for one in errors(text))
+
+
+def test_what_only_a_rollout_says_of_a_provider_is_left_alone():
+    provider = "{skywalking: {address: '{{args.app}}', query: q, interval: '{{args.app}}'}}"
+    text = changed(f"      provider:\n{PROMETHEUS}", f"      provider: {provider}\n", TEMPLATE)
+    assert errors(text) == []
+
+
 @pytest.mark.parametrize(
     ("old", "new", "line"),
     [

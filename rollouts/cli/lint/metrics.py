@@ -13,6 +13,7 @@ from analysis.args import ArgsError, substitute
 from analysis.expr.condition import check
 from analysis.expr.errors import ExprError
 from analysis.plan import SpecError, plan_run
+from analysis.provider_rules import gaps
 from analysis.spec import Argument, Metric, RunSpec
 from analysis.validation import validate_metric
 from rollouts.cli.lint.finding import Severity
@@ -89,9 +90,8 @@ def _metric(metric: Metric, path: str, values: Mapping[str, str | None]) -> Iter
     for field, name in _CONDITIONS:
         if text := getattr(metric, name):
             yield from _condition(text, f"{path}.{field}", values)
-    prometheus = metric.provider.prometheus
-    if prometheus is not None and not prometheus.query:
-        yield Flaw(f"{path}.provider.prometheus", "Required value: query says what to measure")
+    for below, message in gaps(metric.provider):
+        yield Flaw(f"{path}.provider.{below}", message)
 
 
 def _limits(metric: Metric, path: str, values: Mapping[str, str | None]) -> Iterator[Flaw]:
@@ -105,7 +105,11 @@ def _limits(metric: Metric, path: str, values: Mapping[str, str | None]) -> Iter
         return  # an argument that is not declared was told already
     for message in validate_metric(resolved):
         field = next((f".{one}" for one in _NUMBERS if one in message.split(" ")[:2]), "")
-        yield Flaw(path + field, message)
+        key, colon, rest = message.partition(": ")
+        if colon and key in metric.provider.configured():
+            yield Flaw(f"{path}.provider.{key}", rest)
+        else:
+            yield Flaw(path + field, message)
 
 
 def _as_run(spec: RunSpec, values: Mapping[str, str | None]) -> Iterator[Flaw]:
