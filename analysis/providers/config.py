@@ -116,7 +116,11 @@ class Job(Model):
 
 
 class SecretRef(Model):
-    name: str = Field("", description="Name of the Secret.")
+    name: str = Field(
+        "",
+        description="Name of the Secret; in the controller's namespace it needs the label "
+        "rollouts.argoproj.io/metric-credentials=true.",
+    )
     namespaced: bool = Field(
         False, description="Look in the run's namespace instead of the controller's."
     )
@@ -148,12 +152,16 @@ class Datadog(Model):
 
 
 class Wavefront(Model):
-    address: str = Field("", description="Host of the Wavefront server.")
+    address: str = Field(
+        "", description="Host of the server, and key of its token in Secret wavefront-api-tokens."
+    )
     query: str = Field("", description="The query to evaluate.")
 
 
 class NewRelic(Model):
-    profile: str = Field("", description="Name of the Secret with the account (newrelic).")
+    profile: str = Field(
+        "", description="Name of the Secret with the account (newrelic); any other needs a label."
+    )
     query: str = Field("", description="NRQL to evaluate.", json_schema_extra=REQUIRED)
     timeout: Int64 | None = Field(None, description="Seconds to wait for the answer (5).")
 
@@ -214,7 +222,9 @@ class Kayenta(Model):
     scopes: list[KayentaScope] = Field(
         default_factory=list, description="What is compared.", json_schema_extra=REQUIRED
     )
-    lookback: bool = Field(False, description="Look at a window before now.")
+    lookback: bool = Field(
+        False, description="Accepted, and without effect: scopes say which window is judged."
+    )
 
 
 class Dimension(Model):
@@ -255,11 +265,15 @@ class CloudWatch(Model):
 
 class Graphite(Model):
     address: str = Field("", description="URL of the server.")
-    query: str = Field("", description="The target to render.")
+    query: str = Field(
+        "", description="The target to render, or `target=...` with further parameters."
+    )
 
 
 class Influxdb(Model):
-    profile: str = Field("", description="Name of the Secret with the server (influxdb).")
+    profile: str = Field(
+        "", description="Name of the Secret with the server (influxdb); any other needs a label."
+    )
     query: str = Field("", description="Flux to run.")
 
 
