@@ -13,7 +13,7 @@ from rollouts.controllers.podwrites import PodWrites
 from rollouts.kube.api import KubeApi, Obj
 from rollouts.kube.errors import AlreadyExists, ApiError, Conflict, Forbidden, Invalid, NotFound
 from rollouts.kube.queue import Key
-from rollouts.kube.resources import Resource
+from rollouts.kube.resources import REPLICA_SETS, ROLLOUTS, Resource
 from rollouts.kube.writes import WriteLog
 from rollouts.planner.plan import Event, Plan, ScaleWorkload, Timing, Verb, Write
 
@@ -162,6 +162,11 @@ class Executor:
                 f"{error.message}; allow it, or set spec.workloadRef.scaleDown to never"
             )
             self._record(owner.raw, "Warning", EventReason.RECONCILIATION_ERROR, message)
+        elif write.resource == REPLICA_SETS and owner.resource == ROLLOUTS:
+            if write.verb is not Verb.CREATE or isinstance(error, AlreadyExists):
+                return
+            message = f'Failed to create new replica set "{write.name}": {error.message}'
+            self._record(owner.raw, "Warning", EventReason.REPLICA_SET_CREATE_ERROR, message)
 
     async def _confirm_owner(self, owner: Owner) -> None:
         """The owner as the server has it, not the cache, must be the one decided for."""

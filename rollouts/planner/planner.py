@@ -17,6 +17,7 @@ from rollouts.planner import (
     affinity,
     bluegreen,
     canary,
+    creation,
     handover,
     malformed,
     metadata,
@@ -69,7 +70,7 @@ def plan(world: World) -> Plan:
         if not decided.writes:
             return Plan(
                 actions=_condense(world.rollout.status, actions),
-                why=decided.why,
+                why=(*creation.blockers(world, actions), *decided.why),
                 wake_at=min(decided.wakes, default=None),
                 status=current.rollout.raw.get("status"),
                 remarks=malformed.remarks(world),

@@ -6,16 +6,14 @@ of every pass.
 """
 
 import copy
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
 from rollouts.api import labels as keys
 from rollouts.api.reasons import EventReason
 from rollouts.api.rollout import API_VERSION, Rollout
-from rollouts.kube.errors import AlreadyExists, ApiError
-from rollouts.kube.resources import ANALYSIS_RUNS, REPLICA_SETS, ROLLOUTS
-from rollouts.planner import affinity, metadata
+from rollouts.kube.resources import ANALYSIS_RUNS, REPLICA_SETS
+from rollouts.planner import affinity, creation, metadata
 from rollouts.planner.draft import Draft
 from rollouts.planner.hashing import template_hash
 from rollouts.planner.plan import Event, Obj, Verb, Write
@@ -100,22 +98,8 @@ def create(world: World, revisions: Revisions) -> tuple[Write, tuple[Event, ...]
         Event("Normal", EventReason.UPDATED, f"Rollout updated to revision {number}"),
         Event("Normal", EventReason.NEW_REPLICA_SET, message),
     )
-    return Write(Verb.CREATE, REPLICA_SETS, name, body, otherwise=_renamed(rollout)), events
-
-
-def _renamed(rollout: Rollout) -> Callable[[ApiError], Write | None]:
-    """Where the name is somebody else's: count it, which changes the hash and so the next name."""
-    meta = rollout.metadata
-    body = {"status": {"collisionCount": (rollout.status.collision_count or 0) + 1}}
-    count = Write(
-        Verb.PATCH,
-        ROLLOUTS,
-        meta.name,
-        body,
-        subresource="status",
-        resource_version=meta.resource_version,
-    )
-    return lambda error: count if isinstance(error, AlreadyExists) else None
+    refused = creation.otherwise(world, name)
+    return Write(Verb.CREATE, REPLICA_SETS, name, body, otherwise=refused), events
 
 
 def owner_reference(rollout: Rollout) -> Obj:
