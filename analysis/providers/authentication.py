@@ -87,7 +87,7 @@ class Sender:
                 del self._tokens[client]
             token = self._kept(client) or await self._fetched(client, oauth2, request.timeout)
             response = await self._http.send(_bearing(request, token))
-        return _without(response, token.text)
+        return without(response, token.text)
 
     def _kept(self, client: _Client) -> _Token | None:
         token = self._tokens.get(client)
@@ -137,10 +137,10 @@ def _bearing(request: Request, token: _Token) -> Request:
     return replace(request, headers=(*kept, ("Authorization", f"Bearer {token.text}")))
 
 
-def _without(response: Response, token: str) -> Response:
-    """The answer without the token, which servers that echo requests would put into a status."""
+def without(response: Response, *secrets: str) -> Response:
+    """The answer without these, which servers that echo requests would put into a status."""
     body = response.body
-    for spelling in Redactor.of([token]).spellings:
+    for spelling in Redactor.of(secrets).spellings:
         body = body.replace(spelling.encode(), MASK.encode())
     return replace(response, body=body)
 

@@ -21,6 +21,7 @@ from analysis.providers.answers import (
     number_text,
     read_json,
 )
+from analysis.providers.authentication import without
 from analysis.providers.base import (
     Answer,
     MetricProvider,
@@ -85,16 +86,21 @@ class DatadogSource:
                 body=orjson.dumps(scalar_request(config, question)),
                 timeout=timeout,
             )
-            return read_scalar(read_json(await self.http.send(request), _WHO, _said))
+            return read_scalar(await self._read(request, who))
         start, end = question.window or (0.0, 0.0)
         asked = urlencode({"from": int(start), "to": int(end), "query": config.query})
         request = Request(
             url=f"{who.address}/api/v1/query?{asked}", headers=who.headers(), timeout=timeout
         )
-        return read_series(read_json(await self.http.send(request), _WHO, _said))
+        return read_series(await self._read(request, who))
 
     def metadata(self, metric: Metric) -> dict[str, str]:  # noqa: ARG002 - nothing to add
         return {}
+
+    async def _read(self, request: Request, who: Credentials) -> Any:
+        """The answer; keys from the environment are no Secrets that would be masked later."""
+        response = await self.http.send(request)
+        return read_json(without(response, who.api_key, who.app_key), _WHO, _said)
 
     async def _credentials(self, run: RunRef, config: Datadog) -> Credentials:
         found = await self._keys(run, config)

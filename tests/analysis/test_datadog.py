@@ -11,6 +11,7 @@ from tests.analysis.apis import (
     NOW,
     Client,
     FakeSecrets,
+    everything,
     failed,
     measured,
 )
@@ -217,6 +218,17 @@ async def test_the_environment_comes_before_the_usual_secret():
         await measured(provider, {"datadog": {"query": QUERY}}, secrets=held, environ=environ)
         assert server.seen[0].headers["dd-api-key"] == "of-environ"
     assert held.asked == []
+
+
+async def test_keys_of_the_environment_do_not_show_either():
+    def echo(seen):
+        return reply(str(seen.headers), "403 Forbidden")
+
+    async with serving({V1: echo}) as server:
+        environ = {**ENVIRON, "DD_ADDRESS": server.url}
+        measurement = await measured(provider, {"datadog": {"query": QUERY}}, environ=environ)
+    assert "'dd-api-key': '*****'" in failed(measurement)
+    assert "of-environ" not in everything(measurement)
 
 
 async def test_without_an_address_datadog_s_own_is_asked():
