@@ -45,13 +45,15 @@ class ServiceUse:
 class AnalysisUse:
     """One place that runs analysis: its templates, each with its path, and its arguments.
 
-    ``background`` analyses may measure for ever; all others must come to an end.
+    ``background``: beside the steps. ``endless``: it may measure for ever, since something else
+    ends it; all others must come to an end.
     """
 
     path: str
     templates: tuple[tuple[str, TemplateRef], ...]
     args: tuple[AnalysisRunArgument, ...]
     background: bool = False
+    endless: bool = False
 
 
 def services(rollout: Rollout) -> tuple[ServiceUse, ...]:
@@ -169,7 +171,7 @@ def _runnable(use: AnalysisUse, find: References) -> Found:
                 text = f"two metrics have the same name '{metric.name}'"
                 yield FieldError.invalid(path, name, text)
             names.add(metric.name)
-            if not use.background and endless(metric):
+            if not use.endless and endless(metric):
                 text = f"AnalysisTemplate {name} has metric {metric.name} which runs indefinitely."
                 count = metric.count if metric.count is not None else "<nil>"
                 yield FieldError.invalid(path, name, f"{text} Invalid value for count: {count}")
@@ -218,7 +220,8 @@ def _in_step(step: CanaryStep, path: str) -> Iterator[AnalysisUse]:
     for index, ref in enumerate(step.experiment.analyses if step.experiment else ()):
         at = f"{path}.experiment.analyses[{index}]"
         template = TemplateRef(template_name=ref.template_name, cluster_scope=ref.cluster_scope)
-        yield AnalysisUse(at, ((f"{at}.templateName", template),), ref.args)
+        endless_ = not ref.required_for_completion  # the Experiment ends and takes it along
+        yield AnalysisUse(at, ((f"{at}.templateName", template),), ref.args, endless=endless_)
 
 
 def _use(path: str, analysis: RolloutAnalysis, *, background: bool = False) -> AnalysisUse:
@@ -226,4 +229,4 @@ def _use(path: str, analysis: RolloutAnalysis, *, background: bool = False) -> A
         (f"{path}.templates[{index}].templateName", ref)
         for index, ref in enumerate(analysis.templates)
     )
-    return AnalysisUse(path, templates, analysis.args, background)
+    return AnalysisUse(path, templates, analysis.args, background, endless=background)

@@ -137,8 +137,16 @@ def _experiment(step: CanaryStep, canary: CanaryStrategy, path: str) -> Found:
     routing = canary.traffic_routing
     for index, template in enumerate(step.experiment.templates if step.experiment else ()):
         at = f"{path}.experiment.templates[{index}].weight"
+        if template.spec_ref not in ("canary", "stable"):
+            yield FieldError.invalid(
+                f"{path}.experiment.templates[{index}].specRef",
+                template.spec_ref,
+                "must be canary or stable",
+            )
         if template.weight is None:
             continue
+        if template.weight < 0:
+            yield FieldError.invalid(at, template.weight, "must not be negative")
         if routing is None:
             yield FieldError.invalid(
                 at,
@@ -152,6 +160,21 @@ def _experiment(step: CanaryStep, canary: CanaryStrategy, path: str) -> Found:
                 "Experiment template weight is only available for TrafficRouting with SMI, ALB, "
                 "Istio and Plugins at this time",
             )
+
+
+def _shares(step: CanaryStep, canary: CanaryStrategy, path: str) -> Found:
+    """What an experiment gets comes from the stable revision: there must be that much left."""
+    templates = step.experiment.templates if step.experiment else ()
+    shares = sum(template.weight or 0 for template in templates)
+    at = next(index for index, each in enumerate(canary.steps) if each is step)
+    before = (each.set_weight for each in reversed(canary.steps[:at]))
+    weight = next((each for each in before if each is not None), 0)
+    if shares and weight + shares > canary.max_weight:
+        yield FieldError.invalid(
+            f"{path}.experiment.templates",
+            shares,
+            f"together with setWeight {weight} the weights exceed {canary.max_weight}",
+        )
 
 
 def _arguments(step: CanaryStep, _: CanaryStrategy, path: str) -> Found:
@@ -181,5 +204,6 @@ _CHECKS: Final[tuple[Callable[[CanaryStep, CanaryStrategy, str], Found], ...]] =
     _header_route,
     _mirror_route,
     _experiment,
+    _shares,
     _arguments,
 )

@@ -29,16 +29,24 @@ from rollouts.kube.resources import (
     ANALYSIS_TEMPLATES,
     CLUSTER_ANALYSIS_TEMPLATES,
     EXPERIMENTS,
+    ROLLOUTS,
     Resource,
 )
 from rollouts.kube.store import Store
 from rollouts.planner.experiment.draft import COMPLETED
 from rollouts.planner.experiment.runspec import lookup, reference
-from rollouts.planner.experiment.world import World, service_name, set_name
+from rollouts.planner.experiment.world import (
+    World,
+    controller_uid,
+    in_traffic,
+    service_name,
+    set_name,
+)
 from rollouts.planner.world import ReplicaSet, Run
 
 _TEMPLATE: Final = "template"
 _CLUSTER_TEMPLATE: Final = "cluster-template"
+_ABOVE: Final = owner_key(ROLLOUTS.kind, ROLLOUTS.group)
 
 
 def by_template(experiment: Obj) -> Iterator[str]:
@@ -77,6 +85,12 @@ def sources(caches: Caches) -> list[tuple[Store, KeyMapper]]:
         for experiment in caches.experiments.by_index(_CLUSTER_TEMPLATE, name):
             yield from own_key(experiment)
 
+    def given_traffic(rollout: Obj) -> Iterator[Key]:
+        weights = ((rollout.get("status") or {}).get("canary") or {}).get("weights")
+        mine = caches.experiments.by_index(BY_OWNER, rollout["metadata"]["uid"])
+        for experiment in mine if weights else ():
+            yield from own_key(experiment)
+
     by_owner = owner_key(EXPERIMENTS.kind, EXPERIMENTS.group)
     found: list[tuple[Store, KeyMapper]] = [
         (caches.experiments, own_key),
@@ -84,6 +98,7 @@ def sources(caches: Caches) -> list[tuple[Store, KeyMapper]]:
         (caches.services, by_owner),
         (caches.runs, by_owner),
         (caches.templates, users),
+        (caches.rollouts, given_traffic),
     ]
     if caches.cluster_templates is not None:
         found.append((caches.cluster_templates, users_anywhere))
@@ -101,9 +116,10 @@ def experiment_world(
     cluster_template: Find,
     pods: Iterable[Obj] = (),
     instance_id: str = "",
+    rollout: Obj | None = None,
 ) -> World:
     """A World; ``now`` in seconds since the epoch. ``replica_sets`` and ``services``: those it owns
-    and those with a name of its own, once each.
+    and those with a name of its own, once each. ``rollout``: the one above, where there is one.
     """
     local, cluster = templates_of(references(experiment), template, cluster_template)
     return World(
@@ -116,6 +132,7 @@ def experiment_world(
         cluster_templates=cluster,
         pods=tuple(pods),
         instance_id=instance_id,
+        in_traffic=in_traffic(experiment, rollout),
     )
 
 
@@ -151,7 +168,16 @@ def gather(caches: Caches, key: Key, now: float, instance_id: str) -> World | No
             for pod in caches.pods.by_index(BY_OWNER, rs["metadata"].get("uid", ""))
         ],
         instance_id=instance_id,
+        rollout=_rollout_above(caches, raw),
     )
+
+
+def _rollout_above(caches: Caches, experiment: Obj) -> Obj | None:
+    for key in _ABOVE(experiment):
+        rollout = caches.rollouts.get(key.namespace, key.name)
+        if rollout is not None and rollout["metadata"]["uid"] == controller_uid(experiment):
+            return rollout
+    return None
 
 
 async def confirmed(api: KubeApi, caches: Caches, world: World) -> World:

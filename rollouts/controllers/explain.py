@@ -7,6 +7,7 @@ to it, so the answer is the controller's. Writes nothing. Called by ``rollouts w
 from analysis.decode import decode
 from analysis.spec import TemplateRef, TemplateSpec
 from rollouts.api import labels as keys
+from rollouts.api.experiment import Experiment
 from rollouts.api.reasons import Phase
 from rollouts.api.references import analyses, services
 from rollouts.api.rollout import Rollout
@@ -18,14 +19,17 @@ from rollouts.kube.resources import (
     ANALYSIS_RUNS,
     ANALYSIS_TEMPLATES,
     CLUSTER_ANALYSIS_TEMPLATES,
+    EXPERIMENTS,
     PODS,
     REPLICA_SETS,
     ROLLOUTS,
     SERVICES,
     Resource,
 )
+from rollouts.planner.experiment.world import service_name
 from rollouts.planner.plan import Blocker
 from rollouts.planner.planner import plan
+from rollouts.planner.trials import Trial
 from rollouts.planner.workload import reference
 from rollouts.planner.world import World
 
@@ -78,6 +82,7 @@ async def observe(api: KubeApi, namespace: str, name: str, now: float) -> World:
         workload=next(iter(workload.values()), None),
         rivals=rivals,
         orphans=[obj for obj in sets if next(by_orphanage(obj), None) is not None],
+        experiments=await _experiments(api, namespace, rollout, sets),
         runs=[obj for obj in runs if obj["metadata"]["name"].startswith(f"{name}-")],
         service=named.get,
         template=local.get,
@@ -86,6 +91,21 @@ async def observe(api: KubeApi, namespace: str, name: str, now: float) -> World:
         instance_id=rollout.metadata.labels.get(keys.INSTANCE_ID, ""),
     )
     return await with_router_objects(api, world)
+
+
+async def _experiments(
+    api: KubeApi, namespace: str, rollout: Rollout, sets: list[Obj]
+) -> tuple[Trial, ...]:
+    found: list[Trial] = []
+    for raw in await _items(api, EXPERIMENTS, namespace):
+        if not raw["metadata"]["name"].startswith(f"{rollout.metadata.name}-"):
+            continue
+        experiment, named = Experiment.decode(raw), dict[str, Obj]()
+        for template in experiment.spec.templates:
+            if name := service_name(experiment, template):
+                await _read(api, SERVICES, namespace, name, named)
+        found.append(Trial.of(raw, rollout.metadata.uid, sets, named.values()))
+    return tuple(found)
 
 
 def _owned(obj: Obj, uid: str) -> bool:

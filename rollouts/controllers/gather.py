@@ -14,10 +14,12 @@ from rollouts.api.references import analyses, services
 from rollouts.api.rollout import Rollout
 from rollouts.controllers.reading import RolloutReader
 from rollouts.controllers.routing import with_router_objects
+from rollouts.controllers.trials import trials
 from rollouts.kube.api import KubeApi, Obj
 from rollouts.kube.queue import Key
 from rollouts.kube.resources import Resource
 from rollouts.kube.store import Store, by_owner
+from rollouts.planner.trials import Trial
 from rollouts.planner.workload import reference, usable
 from rollouts.planner.world import ReplicaSet, Run, World
 
@@ -89,6 +91,7 @@ def world_of(
     rivals: Iterable[Obj] = (),
     orphans: Iterable[Obj] = (),
     pods: Iterable[Obj] = (),
+    experiments: tuple[Trial, ...] = (),
     instance_id: str = "",
     witness: Rollout | None = None,
 ) -> World:
@@ -104,6 +107,7 @@ def world_of(
         replica_sets=tuple(ReplicaSet.of(raw) for raw in replica_sets),
         services=found,
         runs=tuple(Run.of(raw, uid) for raw in runs),
+        experiments=experiments,
         workload=usable(workload),
         workload_withheld=workload_withheld,
         rivals=tuple(each for each in rivals if each["metadata"].get("uid") != uid),
@@ -157,6 +161,7 @@ class Gatherer:
             now=now,
             replica_sets=sets,
             runs=named,
+            experiments=self._experiments(key, uid),
             workload=self._workload(raw),
             workload_withheld=self._withheld(raw),
             rivals=self._rivals(raw),
@@ -197,6 +202,11 @@ class Gatherer:
     def _withheld(self, rollout: Obj) -> str:
         found = reference(rollout)
         return "" if found is None else self.caches.workloads[found[0]].withheld
+
+    def _experiments(self, key: Key, uid: str) -> tuple[Trial, ...]:
+        caches = self.caches
+        named = caches.experiments.by_index(BY_PREFIX, f"{key.namespace}/{key.name}")
+        return trials(named, uid, caches.replica_sets, caches.services, BY_OWNER)
 
     def _workload(self, rollout: Obj) -> Obj | None:
         found = reference(rollout)

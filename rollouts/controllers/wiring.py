@@ -46,6 +46,7 @@ from rollouts.controllers.reading import RolloutReader
 from rollouts.controllers.rollout import RolloutReconciler
 from rollouts.controllers.service import ServiceReconciler
 from rollouts.controllers.settings import Settings
+from rollouts.controllers.trials import rollouts_of_belongings
 from rollouts.kube.api import KubeApi, Obj
 from rollouts.kube.events import EventRecorder
 from rollouts.kube.guard import GuardedApi
@@ -256,10 +257,14 @@ def _sources(caches: Caches) -> list[tuple[Store, KeyMapper]]:
             yield from own_key(rollout)
 
     by_owner = owner_key("Rollout", _GROUP)
+    of_experiments = rollouts_of_belongings(caches.experiments)
     sources: list[tuple[Store, KeyMapper]] = [
         (caches.rollouts, own_key),
         (caches.replica_sets, by_owner),
         (caches.runs, by_owner),
+        (caches.experiments, by_owner),
+        (caches.replica_sets, of_experiments),
+        (caches.services, of_experiments),
         (caches.services, users(_SERVICE)),
         (caches.pods, rollouts_of_pods(caches)),
         (caches.templates, users(_TEMPLATE)),

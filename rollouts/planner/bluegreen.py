@@ -6,7 +6,7 @@ the promotion may happen. Pure; called by ``planner.planner``.
 
 from rollouts.api.bluegreen import BlueGreenStrategy
 from rollouts.api.reasons import PauseReason, RunType
-from rollouts.planner import promotion, revision, runs, services
+from rollouts.planner import experiments, promotion, revision, runs, services
 from rollouts.planner.draft import Draft
 from rollouts.planner.scaledown import abort_delay, scale_down_later
 
@@ -34,6 +34,7 @@ def run_pass(draft: Draft, strategy: BlueGreenStrategy) -> None:
         and draft.new.saturated(draft.replicas)
         and not _fast_rollback(draft),
     )
+    experiments.stop(draft)  # of a canary it may have been before
     _checkpoint(draft, strategy)
     _promote(draft, strategy, active)
 

@@ -13,6 +13,7 @@ from rollouts.api.reasons import EventReason, PauseReason
 from rollouts.api.status import CanaryStatus
 from rollouts.api.steps import StepKind
 from rollouts.planner import (
+    experiments,
     promotion,
     revision,
     routed,
@@ -42,7 +43,8 @@ def run_pass(draft: Draft, canary: CanaryStrategy) -> None:
         weights.reconcile(draft, canary)
     else:
         _point_services(draft, canary)
-    stopped = runs.reconcile_canary(draft, canary)
+    stopped = experiments.reconcile(draft, canary)
+    stopped = runs.reconcile_canary(draft, canary) or stopped
     if stopped or not _resize(draft, canary):
         step = steps.current(draft, canary)
         if step is not None and not draft.status.abort:
@@ -253,7 +255,9 @@ def _step_done(draft: Draft, canary: CanaryStrategy) -> bool:
             return runs.passed(draft, draft.status.canary.current_step_analysis_run_status)
         case StepKind.SET_HEADER_ROUTE | StepKind.SET_MIRROR_ROUTE:
             return True
-        case StepKind.EXPERIMENT | StepKind.PLUGIN | None:
+        case StepKind.EXPERIMENT:
+            return experiments.passed(draft, canary)
+        case StepKind.PLUGIN | None:
             return False
         case _:
             assert_never(kind)

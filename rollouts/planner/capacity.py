@@ -7,10 +7,10 @@ them and the routers, where they can be asked, are seen to obey. What would brea
 out and said to be waiting. Pure; part of ``planner.safety``.
 """
 
-from rollouts.planner import routed
+from rollouts.planner import routed, shares
 from rollouts.planner.backends import Backends, Lack
 from rollouts.planner.draft import Draft
-from rollouts.planner.plan import Scale, Shift, Switch, Write
+from rollouts.planner.plan import EndTrial, Scale, Shift, Switch, Write
 
 
 def hold_back(draft: Draft, writes: list[Write]) -> list[Write]:
@@ -26,11 +26,16 @@ def hold_back(draft: Draft, writes: list[Write]) -> list[Write]:
         match write.effect:
             case Shift() | Switch() as move:
                 lack = pictures[-1].lack(move)
+                if lack is None and isinstance(move, Shift):
+                    lack = shares.lack(draft, canary, move)
                 if lack is not None:
                     _explain(draft, move, lack)
                     continue
                 pictures.append(pictures[-1].after(move))
             case Scale() as scale if scale.new < scale.old and _carries(draft, scale, pictures):
+                continue
+            case EndTrial(name=name) if shares.reached(draft, name):
+                _explain_end(draft, name)
                 continue
             case _:
                 pass
@@ -53,6 +58,15 @@ def _explain(draft: Draft, move: Shift | Switch, lack: Lack) -> None:
         f"Service {move.service} stays on revision {move.old or 'as it is'}: {pods}",
         object=f"Service/{move.service}",
         field="spec.selector",
+    )
+
+
+def _explain_end(draft: Draft, name: str) -> None:
+    draft.block(
+        "ExperimentKeepsTraffic",
+        f"Experiment {name} goes on until the router is seen to send it nothing any more",
+        object=f"Experiment/{name}",
+        field="spec.terminate",
     )
 
 

@@ -53,7 +53,7 @@ def _beyond_us(rollout: Rollout) -> FieldError | None:
     if canary.ping_pong is not None:
         return FieldError.forbidden(f"{path}.pingPong", "not supported yet")
     for number, step in enumerate(canary.steps):
-        if step.kind in (StepKind.EXPERIMENT, StepKind.PLUGIN):
+        if step.kind is StepKind.PLUGIN:
             return FieldError.forbidden(f"{path}.steps[{number}].{step.kind}", "not supported yet")
     return None
 
@@ -77,6 +77,10 @@ def unable(canary: CanaryStrategy, known: Sequence[Router]) -> FieldError | None
             return FieldError.forbidden(f"{at}.setHeaderRoute", "no router here can do this")
         if step.set_mirror_route is not None and not any(each.mirror_routes for each in can):
             return FieldError.forbidden(f"{at}.setMirrorRoute", "no router here can do this")
+        for index, template in enumerate(step.experiment.templates if step.experiment else ()):
+            if template.weight is not None and not all(each.additional for each in can):
+                where = f"{at}.experiment.templates[{index}].weight"
+                return FieldError.forbidden(where, "not every router here can do this")
     if canary.max_weight != DEFAULT_MAX_WEIGHT and not all(each.max_weight for each in can):
         at = f"{path}.trafficRouting.maxTrafficWeight"
         return FieldError.forbidden(at, "not every router here can do this")

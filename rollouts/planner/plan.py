@@ -56,14 +56,22 @@ class Switch:
 
 @dataclass(frozen=True, slots=True)
 class Shift:
-    """The Write tells a router to send ``weight`` of the traffic to the revision ``canary`` and the
-    rest to the revision ``stable``.
+    """The Write tells a router to send ``weight`` of the traffic to the revision ``canary``,
+    ``additional`` (Service, weight) to experiments, and the rest to the revision ``stable``.
     """
 
     router: str
     weight: int
     canary: str
     stable: str
+    additional: tuple[tuple[str, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class EndTrial:
+    """The Write stops or deletes an Experiment, whose pods go then."""
+
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +95,7 @@ class Write:
     subresource: str = ""
     resource_version: str = ""
     uid: str = ""
-    effect: Scale | Switch | Shift | ScaleWorkload | None = None
+    effect: Scale | Switch | Shift | ScaleWorkload | EndTrial | None = None
     owner_must_exist: bool = False
     namespace: str = ""
     optional: bool = False

@@ -14,12 +14,14 @@ from rollouts.kube.patches import apply_merge
 from rollouts.kube.resources import (
     ANALYSIS_RUNS,
     DEPLOYMENTS,
+    EXPERIMENTS,
     PODS,
     REPLICA_SETS,
     ROLLOUTS,
     SERVICES,
 )
 from rollouts.planner.plan import Obj, Verb, Write
+from rollouts.planner.trials import Trial
 from rollouts.planner.world import ReplicaSet, Run, World
 from rollouts.traffic.router import Ref
 
@@ -53,6 +55,8 @@ def _after(world: World, write: Write) -> World:
         runs = applied({run.name: run.raw for run in world.runs}, write, world.now)
         uid = world.rollout.metadata.uid
         return replace(world, runs=tuple(Run.of(raw, uid) for raw in runs.values()))
+    if write.resource == EXPERIMENTS:
+        return _after_trying(world, write)
     if write.resource == SERVICES:
         return replace(world, services=applied(dict(world.services), write, world.now))
     if write.resource == PODS:
@@ -64,6 +68,17 @@ def _after(world: World, write: Write) -> World:
             raw = {**raw, "metadata": {**meta, "generation": meta.get("generation", 0) + 1}}
         return replace(world, rollout=world.rollout.followed_by(raw))
     return _after_routing(world, write)
+
+
+def _after_trying(world: World, write: Write) -> World:
+    uid = world.rollout.metadata.uid
+    known = {trial.name: trial for trial in world.experiments}
+    raws = applied({name: trial.raw for name, trial in known.items()}, write, world.now)
+    trials = (
+        known[name].followed_by(raw, uid) if name in known else Trial.of(raw, uid, (), ())
+        for name, raw in raws.items()
+    )
+    return replace(world, experiments=tuple(trials))
 
 
 def _after_routing(world: World, write: Write) -> World:

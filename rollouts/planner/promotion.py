@@ -112,6 +112,7 @@ def note_abort(draft: Draft) -> bool:
                 update={
                     "current_step_analysis_run_status": None,
                     "current_background_analysis_run_status": None,
+                    "current_experiment": "",
                 }
             ),
             blue_green=status.blue_green.model_copy(

@@ -19,7 +19,7 @@ from rollouts.api.reasons import PauseReason, RunType
 from rollouts.api.status import AnalysisRunStatus
 from rollouts.api.steps import StepKind
 from rollouts.kube.resources import ANALYSIS_RUNS
-from rollouts.planner import promotion, runspec, steps, subjects
+from rollouts.planner import history, promotion, runspec, steps, subjects
 from rollouts.planner.draft import Draft
 from rollouts.planner.plan import Verb, Write
 from rollouts.planner.world import Run
@@ -86,7 +86,7 @@ def passed(draft: Draft, named: AnalysisRunStatus | None) -> bool:
 
 def reconcile_canary(draft: Draft, canary: CanaryStrategy) -> bool:
     """Background and step analysis of a canary; True when their verdict stops this pass."""
-    if _over(draft):
+    if over(draft):
         _put(draft, RunType.STEP, None)
         _put(draft, RunType.BACKGROUND, None)
         _tidy(draft)
@@ -126,7 +126,7 @@ def reconcile_blue_green(
     ``pre`` and ``post``: whether the pods are where the one or the other may begin. A run that has
     begun goes on even when pods come and go.
     """
-    if _over(draft):
+    if over(draft):
         _tidy(draft, stop_all=True)  # their verdicts stay on record
         return False
     stopped = False
@@ -142,7 +142,7 @@ def reconcile_blue_green(
     return stopped
 
 
-def _over(draft: Draft) -> bool:
+def over(draft: Draft) -> bool:
     """Whether no analysis of this update matters any more, or not yet."""
     return (
         not draft.status.stable_rs
@@ -272,21 +272,6 @@ def _tidy(draft: Draft, *, stop_all: bool = False) -> None:
             body = {"spec": {"terminate": True}}
             draft.writes.append(Write(Verb.PATCH, ANALYSIS_RUNS, run.name, body))
     finished = [run for run in owned if run.completed and run.name not in named]
-    for run in _surplus(draft, finished):
+    for run in history.surplus(draft, finished):
         uid = str(run.raw["metadata"].get("uid", ""))
         draft.writes.append(Write(Verb.DELETE, ANALYSIS_RUNS, run.name, {}, uid=uid))
-
-
-def _surplus(draft: Draft, finished: list[Run]) -> list[Run]:
-    """Finished runs of revisions that are gone, and the oldest beyond either limit."""
-    living = {rs.hash for rs in draft.all_sets if not rs.deleting}
-    limits = draft.spec.analysis
-    left = {True: limits.successful, False: limits.unsuccessful}
-    surplus: list[Run] = []
-    for run in sorted(finished, key=lambda r: (-r.created, r.name)):
-        good = run.phase == "Successful"
-        if run.labels.get(keys.POD_TEMPLATE_HASH) in living and left[good] > 0:
-            left[good] -= 1
-        else:
-            surplus.append(run)
-    return surplus

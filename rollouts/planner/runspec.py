@@ -43,7 +43,7 @@ def build(
     spec = run_spec(
         analysis.templates,
         _lookup(draft),
-        arguments=[_argument(draft, arg) for arg in analysis.args],
+        arguments=[argument(draft, arg) for arg in analysis.args],
         dry_run=analysis.dry_run,
         retention=analysis.measurement_retention,
     )
@@ -86,7 +86,8 @@ def _lookup(draft: Draft) -> Callable[[TemplateRef], TemplateSpec | None]:
     return find
 
 
-def _argument(draft: Draft, arg: AnalysisRunArgument) -> Argument:
+def argument(draft: Draft, arg: AnalysisRunArgument) -> Argument:
+    """The argument with its value now. Raises ArgsError when it has none."""
     source = arg.value_from
     if arg.value is not None or source is None:
         return Argument(name=arg.name, value=arg.value or "")

@@ -16,7 +16,7 @@ changed. Pure; ``planner.planner`` passes each pass through here.
 """
 
 from rollouts.api.rollout import RolloutSpec
-from rollouts.kube.resources import ANALYSIS_RUNS
+from rollouts.kube.resources import ANALYSIS_RUNS, EXPERIMENTS
 from rollouts.planner.capacity import hold_back
 from rollouts.planner.draft import Draft
 from rollouts.planner.handover import carried, needed
@@ -43,7 +43,7 @@ def _rank(write: Write) -> int:
         return 3
     if write.verb is Verb.DELETE:
         return 5
-    if write.resource == ANALYSIS_RUNS:
+    if write.resource in (ANALYSIS_RUNS, EXPERIMENTS):
         return 4
     return 0 if write.verb is Verb.CREATE else 1
 

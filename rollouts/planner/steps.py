@@ -88,7 +88,9 @@ def advance(draft: Draft, canary: CanaryStrategy) -> None:
     if at is None or at >= len(canary.steps):
         return
     draft.unpause(PauseReason.CANARY_STEP)
-    part = draft.status.canary.model_copy(update={"current_step_analysis_run_status": None})
+    part = draft.status.canary.model_copy(
+        update={"current_step_analysis_run_status": None, "current_experiment": ""}
+    )
     draft.set(current_step_index=at + 1, canary=part)
     total, text = len(canary.steps), describe(canary.steps[at])
     draft.event(EventReason.STEP_COMPLETED, f"Rollout step {at + 1}/{total} completed ({text})")

@@ -11,7 +11,7 @@ from typing import Final
 from rollouts.api.canary import CanaryStrategy
 from rollouts.api.reasons import EventReason
 from rollouts.api.status import TrafficWeights, WeightDestination
-from rollouts.planner import routed, services, steps
+from rollouts.planner import routed, services, shares, steps
 from rollouts.planner.backends import recorded, unverified
 from rollouts.planner.draft import Draft
 from rollouts.planner.plan import Shift, Verb, Write
@@ -46,7 +46,9 @@ def reconcile(draft: Draft, canary: CanaryStrategy) -> None:
     weights = recorded(draft)
     if not writes:
         weights = TrafficWeights(
-            canary=_destination(split.canary), stable=_destination(split.stable)
+            canary=_destination(split.canary),
+            stable=_destination(split.stable),
+            additional=tuple(_destination(each) for each in split.additional),
         )
     _record(draft, weights)
     _verify(draft, known)
@@ -89,9 +91,13 @@ def _split(draft: Draft, canary: CanaryStrategy) -> Split:
     carrier = routed.superseded(draft) or draft.new
     weight = _weight(draft, canary, carrier)
     stable = draft.stable or draft.new
+    left = canary.max_weight - weight
+    additional = shares.due(draft, canary, left) if carrier is draft.new else ()
+    left -= sum(each.weight for each in additional)
     return Split(
         canary=Destination(canary.canary_service, carrier.hash, weight),
-        stable=Destination(canary.stable_service, stable.hash, canary.max_weight - weight),
+        stable=Destination(canary.stable_service, stable.hash, left),
+        additional=additional,
         max_weight=canary.max_weight,
     )
 
@@ -177,7 +183,8 @@ def _changes(
     objects = draft.world.router_objects
     for router in known:
         to = split.canary
-        shift = Shift(router.name, to.weight, to.pod_hash, split.stable.pod_hash)
+        further = tuple((each.service, each.weight) for each in split.additional)
+        shift = Shift(router.name, to.weight, to.pod_hash, split.stable.pod_hash, further)
         for change in router.desired(split, routes, objects):
             present = objects.get(change.ref)
             version = (present or {}).get("metadata", {}).get("resourceVersion", "")
@@ -204,11 +211,18 @@ def _destination(to: Destination) -> WeightDestination:
 def _record(draft: Draft, weights: TrafficWeights | None) -> None:
     before = recorded(draft)
     draft.set(canary=draft.status.canary.model_copy(update={"weights": weights}))
-    if weights is None or (before is not None and before.canary.weight == weights.canary.weight):
+    if weights is None or (before is not None and _weights(before) == _weights(weights)):
         return
     to = weights.canary.weight
     change = f"to {to}" if before is None else f"from {before.canary.weight} to {to}"
+    if weights.additional:
+        listed = (f"{each.service_name}: {each.weight}" for each in weights.additional)
+        change += f", additional: {', '.join(listed)}"
     draft.event(EventReason.WEIGHT_UPDATED, f"Traffic weight updated {change}")
+
+
+def _weights(split: TrafficWeights) -> tuple[object, ...]:
+    return (split.canary.weight, *((each.service_name, each.weight) for each in split.additional))
 
 
 def _verify(draft: Draft, known: tuple[Router, ...]) -> None:
@@ -216,7 +230,8 @@ def _verify(draft: Draft, known: tuple[Router, ...]) -> None:
     weights = recorded(draft)
     if weights is None:
         return
-    split = Split(_of(weights.canary), _of(weights.stable))
+    further = tuple(_of(each) for each in weights.additional)
+    split = Split(_of(weights.canary), _of(weights.stable), further)
     objects = draft.world.router_objects
     answers = {router.verify(split, objects): router.name for router in reversed(known)}
     verified = False if False in answers else (True if True in answers else None)

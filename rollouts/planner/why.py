@@ -18,7 +18,16 @@ from rollouts.api.conditions import get
 from rollouts.api.reasons import ConditionType, PauseReason, Reason, RunType
 from rollouts.planner import bluegreen as bluegreens
 from rollouts.planner import canary as canaries
-from rollouts.planner import handover, pods, progress, restart, runs, steps, subjects
+from rollouts.planner import (
+    experiments,
+    handover,
+    pods,
+    progress,
+    restart,
+    runs,
+    steps,
+    subjects,
+)
 from rollouts.planner.draft import Draft
 from rollouts.planner.plan import Blocker, Obj
 from rollouts.planner.world import Run, World
@@ -128,6 +137,8 @@ def _timed_end(draft: Draft, reason: str, start: float | None) -> tuple[float | 
             return None, f"{place} pauses until a person promotes"
         wait = format_duration(float(seconds_))
         return (start or draft.now) + seconds_, f"{place} pauses for {wait}"
+    if reason == PauseReason.INCONCLUSIVE_EXPERIMENT:
+        return None, experiments.doubt(draft)
     return None, f"an analysis was inconclusive; a person has to decide{_doubts(draft)}"
 
 
@@ -318,6 +329,7 @@ RULES: Final[tuple[Rule, ...]] = (
     _aborted,
     _lost,
     _late,
+    experiments.blockers,
     _runs,
     _pods,
     _delays,

@@ -7,12 +7,15 @@ simulator from wherever they like. Raw objects inside are read-only.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 from analysis.times import parse_time
 from rollouts.api import labels as keys
 from rollouts.api.rollout import Rollout
 from rollouts.traffic.router import Objects
+
+if TYPE_CHECKING:
+    from rollouts.planner.trials import Trial
 
 Obj: TypeAlias = dict[str, Any]
 
@@ -158,7 +161,8 @@ class World:
 
     ``now``: seconds since the epoch. ``replica_sets``: those the Rollout owns. ``services``,
     ``templates`` and ``cluster_templates``: by name, only what the Rollout refers to and only what
-    exists. ``runs``: AnalysisRuns the Rollout owns, and namesakes it must not collide with.
+    exists. ``runs`` and ``experiments``: those the Rollout owns, and namesakes it must not collide
+    with.
     ``orphans``: ReplicaSets of the namespace without a controlling owner. ``pods``: pods of the
     ReplicaSets. ``unconfirmed``: uids of pods of which this plan has asked something that may be
     refused; ``pods`` shows them as if it had been granted. ``router_objects``: what exists of the
@@ -171,6 +175,7 @@ class World:
     replica_sets: tuple[ReplicaSet, ...] = ()
     services: Mapping[str, Obj] = field(default_factory=dict)
     runs: tuple[Run, ...] = ()
+    experiments: "tuple[Trial, ...]" = ()
     orphans: tuple[Obj, ...] = ()
     workload: Obj | None = None
     """What ``spec.workloadRef`` names, where it exists."""

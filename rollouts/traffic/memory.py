@@ -2,9 +2,11 @@
 
 For tests, the sandbox and for trying a manifest without a mesh. Configured as
 ``trafficRouting.plugins: {"rollouts/memory": {"configMap": NAME}}``. Whoever plays the data plane
-writes the canary's weight it obeys to the key ``inEffect``; without that key nothing is verified.
+writes the canary's weight it obeys to the key ``inEffect``, and what it obeys of ``additional`` to
+``inEffect.additional``; without the first key nothing is verified.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -27,11 +29,12 @@ from rollouts.traffic.router import (
 NAME: Final = "rollouts/memory"
 IN_EFFECT: Final = "inEffect"
 WEIGHT: Final = "canary.weight"
-_ADDITIONAL: Final = "additional"
+ADDITIONAL: Final = "additional"
+ADDITIONAL_IN_EFFECT: Final = "inEffect.additional"
 _ROUTES: Final = "routes"
 _OURS: Final = frozenset(
     {f"{side}.{part}" for side in ("canary", "stable") for part in ("weight", "service", "hash")}
-    | {_ADDITIONAL, _ROUTES}
+    | {ADDITIONAL, _ROUTES}
 )
 
 
@@ -79,6 +82,11 @@ class MemoryRouter:
         written = self._data(objects).get(WEIGHT, "")
         return int(written) if written.isascii() and written.isdigit() else None
 
+    def additional(self, objects: Objects) -> Mapping[str, int]:
+        shares = self._data(objects).get(ADDITIONAL, "").split(",")
+        pairs = (share.partition("=") for share in shares)
+        return {name: int(weight) for name, _, weight in pairs if weight.isdecimal()}
+
     def desired(
         self, split: Split, routes: tuple[ManagedRoute, ...], objects: Objects
     ) -> tuple[Change, ...]:
@@ -95,6 +103,10 @@ class MemoryRouter:
         if IN_EFFECT not in data:
             return None
         weight = str(split.canary.weight)
+        if ADDITIONAL_IN_EFFECT in data:
+            wanted = _shares(split)
+            if not data[ADDITIONAL_IN_EFFECT] == wanted == data.get(ADDITIONAL, ""):
+                return False
         return data[IN_EFFECT] == weight == data.get(WEIGHT)
 
     def _data(self, objects: Objects) -> dict[str, str]:
@@ -105,11 +117,14 @@ class MemoryRouter:
 def _written(split: Split, routes: tuple[ManagedRoute, ...]) -> dict[str, str]:
     data = _side("canary", split.canary) | _side("stable", split.stable)
     if split.additional:
-        shares = [f"{each.service}={each.weight}" for each in split.additional]
-        data[_ADDITIONAL] = ",".join(shares)
+        data[ADDITIONAL] = _shares(split)
     if routes:
         data[_ROUTES] = orjson.dumps([route.to_wire() for route in routes]).decode()
     return data
+
+
+def _shares(split: Split) -> str:
+    return ",".join(f"{each.service}={each.weight}" for each in split.additional)
 
 
 def _side(side: str, to: Destination) -> dict[str, str]:

@@ -93,6 +93,9 @@ class Router(Protocol):
     def weight(self, objects: Objects) -> int | None:
         """The canary's weight as the objects say it now; None where they say nothing."""
 
+    def additional(self, objects: Objects) -> Mapping[str, int]:
+        """The weights of further Services, by name, as the objects say them now."""
+
     def desired(
         self, split: Split, routes: tuple[ManagedRoute, ...], objects: Objects
     ) -> tuple[Change, ...]:

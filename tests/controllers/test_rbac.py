@@ -108,7 +108,7 @@ def test_every_resource_the_code_uses_is_granted(path: Path) -> None:
         (ROLLOUTS, "status", {"patch"}),
         (ANALYSIS_RUNS, "", READ | {"create", "patch", "delete"}),
         (REPLICA_SETS, "", READ | {"create", "patch", "delete"}),
-        (EXPERIMENTS, "", READ | {"patch"}),
+        (EXPERIMENTS, "", READ | {"create", "patch", "delete"}),
         (SERVICES, "", READ | {"create", "patch", "delete"}),
         (DEPLOYMENTS, "", {"list", "watch"}),
         (DEPLOYMENTS, "scale", {"patch"}),

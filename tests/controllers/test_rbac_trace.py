@@ -110,9 +110,14 @@ def rollout(name: str, strategy: Obj) -> Obj:
     }
 
 
+TRIED = {"name": "one", "specRef": "canary"}
 CANARY = {
     "stableMetadata": {"labels": {"role": "stable"}},
-    "steps": [{"setWeight": 50}, {"analysis": {"templates": [{"templateName": "check"}]}}],
+    "steps": [
+        {"setWeight": 50},
+        {"analysis": {"templates": [{"templateName": "check"}]}},
+        {"experiment": {"templates": [TRIED], "duration": "10s", "scaleDownDelaySeconds": 0}},
+    ],
 }
 BLUE_GREEN = {"activeService": "active", "scaleDownDelaySeconds": 5}
 SECRET = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}, "data": {"k": "eA=="}}

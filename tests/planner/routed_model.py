@@ -141,7 +141,9 @@ class RoutedModel(Model):
         self._no_worse(before, was, after, now, write)
         data = after.router_objects[SPLIT]["data"]
         whole = before.rollout.spec.canary.max_weight
-        assert int(data["canary.weight"]) + int(data["stable.weight"]) == whole
+        further = [each.rpartition("=")[2] for each in data.get("additional", "").split(",")]
+        parts = (data["canary.weight"], data["stable.weight"], *further)
+        assert sum(int(each or 0) for each in parts) == whole
         status = before.rollout.status
         if status.abort and not status.promote_full:
             assert now <= was, "an abort never sends more traffic to the canary"

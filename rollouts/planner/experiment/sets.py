@@ -13,7 +13,7 @@ from rollouts.kube.resources import REPLICA_SETS
 from rollouts.planner.experiment import templates
 from rollouts.planner.experiment.draft import Draft
 from rollouts.planner.experiment.podtemplates import replica_set
-from rollouts.planner.experiment.world import set_name
+from rollouts.planner.experiment.world import service_name, set_name
 from rollouts.planner.plan import Obj, Scale
 from rollouts.planner.world import ReplicaSet
 
@@ -28,7 +28,7 @@ def follow(draft: Draft) -> None:
         if rs is not None and draft.wants_pods(template):
             _scale(draft, rs, template.replicas_or_default)
         elif rs is not None:
-            _let_go(draft, rs)
+            _let_go(draft, rs, template)
         elif draft.wants_pods(template):
             _make(draft, template)
     for rs in draft.world.own_sets:
@@ -53,8 +53,8 @@ def _make(draft: Draft, template: ExperimentTemplate) -> None:
     )
 
 
-def _let_go(draft: Draft, rs: ReplicaSet) -> None:
-    """After the end: note until when the pods stay, then take them away."""
+def _let_go(draft: Draft, rs: ReplicaSet, template: ExperimentTemplate) -> None:
+    """After the end: note until when the pods stay, then take them away, but not from traffic."""
     delay = draft.spec.scale_down_delay
     if rs.spec == 0 or rs.deleting:
         return
@@ -64,6 +64,14 @@ def _let_go(draft: Draft, rs: ReplicaSet) -> None:
         draft.patch(REPLICA_SETS, rs.raw, body)
     elif delay and rs.deadline_at is not None and draft.now < rs.deadline_at:
         draft.wake(rs.deadline_at)
+    elif service_name(draft.experiment, template) in draft.world.in_traffic:
+        draft.block(
+            "PodsKeptForTraffic",
+            f"ReplicaSet {rs.name} keeps {rs.spec} pods: a router may still send them traffic",
+            object=f"ReplicaSet/{rs.name}",
+            field="spec.replicas",
+            then="they go as soon as the Rollout has told its routers",
+        )
     else:
         _scale(draft, rs, 0)
 

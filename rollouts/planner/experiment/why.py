@@ -146,7 +146,7 @@ def _without_ports(draft: Draft) -> Iterator[Blocker]:
 
 def _delays(draft: Draft) -> Iterator[Blocker]:
     for rs in draft.world.own_sets:
-        if rs.spec and rs.deadline:
+        if rs.spec and rs.deadline_at is not None and draft.now < rs.deadline_at:
             yield Blocker(
                 "ScaleDownDelay",
                 f"ReplicaSet {rs.name} keeps {rs.spec} pods for a while after the end",

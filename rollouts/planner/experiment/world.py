@@ -21,7 +21,8 @@ class World:
     ``now``: seconds since the epoch. ``replica_sets`` and ``services``: those it owns and those
     that have a name it would use. ``runs``: AnalysisRuns whose names begin like its own.
     ``templates`` and ``cluster_templates``: by name, what its analyses refer to and what those
-    include. ``pods``: those of its ReplicaSets.
+    include. ``pods``: those of its ReplicaSets. ``in_traffic``: names of its Services that a router
+    of the Rollout above may send traffic to.
     """
 
     now: float
@@ -33,6 +34,7 @@ class World:
     cluster_templates: Mapping[str, Obj] = field(default_factory=dict)
     pods: tuple[Obj, ...] = ()
     instance_id: str = ""
+    in_traffic: frozenset[str] = frozenset()
 
     def owns(self, obj: Obj) -> bool:
         """Whether the Experiment is the controlling owner of ``obj``."""
@@ -74,6 +76,20 @@ def service_name(experiment: Experiment, template: ExperimentTemplate) -> str:
     if template.service is None:
         return ""
     return template.service.name or set_name(experiment, template)
+
+
+def in_traffic(experiment: Experiment, rollout: Obj | None) -> frozenset[str]:
+    """Those of its Services that the Rollout above has on record as getting traffic, by name.
+
+    All of them while the routers have not been seen to obey: they may not know of a change yet.
+    """
+    status = (rollout or {}).get("status") or {}
+    weights = (status.get("canary") or {}).get("weights") or {}
+    names = {service_name(experiment, each) for each in experiment.spec.templates} - {""}
+    if weights.get("verified") is False:
+        return frozenset(names)
+    shares = weights.get("additional") or ()
+    return frozenset(names & {each.get("serviceName") for each in shares if each.get("weight")})
 
 
 def controller_uid(obj: Obj) -> str:
