@@ -337,3 +337,27 @@ def test_a_record_of_times_that_we_would_have_kept_otherwise_waits_for_a_change(
     model = Taken(name)
     model.change({"status": {"duration": record}})
     assert plan(model.world).writes == ()
+
+
+def test_an_analysis_after_the_switch_is_listened_to():
+    model = Taken("bluegreen-post-analysis")
+    old, new = model.status["stableRS"], model.status["currentPodHash"]
+    model.finish_run("Successful")
+    model.settle()
+    assert model.phase == ("Healthy", "")
+    assert model.status["stableRS"] == new
+    model.wait(31)
+    model.settle()
+    assert model.by_hash == {new: 5}
+    assert old not in model.by_hash
+    assert no_new_sets(model)
+
+
+def test_a_bad_verdict_after_the_switch_switches_back():
+    model = Taken("bluegreen-post-analysis")
+    old = model.status["stableRS"]
+    model.finish_run("Failed", "the success rate fell")
+    model.settle()
+    assert model.selects("shop-active") == old
+    assert model.phase[0] == "Degraded"
+    assert model.status["stableRS"] == old
