@@ -60,7 +60,8 @@ def plan(world: World) -> Plan:
 
 def _one_pass(world: World) -> _Pass:
     draft = Draft(world, world.experiment.status)
-    problem = None if draft.completed else first_problem(world.experiment)
+    leaving = draft.completed or (draft.spec.terminate and draft.status.phase)
+    problem = None if leaving else first_problem(world.experiment)
     if problem is not None:
         status.invalid(draft, problem)
     else:

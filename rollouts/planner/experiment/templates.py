@@ -26,9 +26,11 @@ def follow(draft: Draft) -> None:
         old = draft.template_status(template.name)
         if old is None and waiting:
             continue  # it never began, or does not begin yet
-        if old is None:
-            old = TemplateStatus(name=template.name, pod_template_hash=pod_hash(template))
         rs = draft.world.set_of(template)
+        if old is None:
+            there = draft.world.set_named(set_name(draft.experiment, template))
+            hashed = there.hash if there is not None else pod_hash(template)
+            old = TemplateStatus(name=template.name, pod_template_hash=hashed)
         counted = _counted(old, rs)
         if old.status in STATES_AT_END:
             new = counted

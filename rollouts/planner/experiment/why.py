@@ -13,9 +13,11 @@ from rollouts.api.conditions import get
 from rollouts.api.reasons import ConditionType, TemplateState
 from rollouts.planner.experiment import analyses, templates
 from rollouts.planner.experiment.draft import COMPLETED, Draft
+from rollouts.planner.experiment.podtemplates import pod_hash
 from rollouts.planner.experiment.services import ports
 from rollouts.planner.plan import Blocker
 from rollouts.planner.pods import trouble
+from rollouts.planner.template import same_pods
 
 Rule: TypeAlias = Callable[[Draft], Iterator[Blocker]]
 
@@ -144,6 +146,22 @@ def _without_ports(draft: Draft) -> Iterator[Blocker]:
             )
 
 
+def _changed(draft: Draft) -> Iterator[Blocker]:
+    for template in draft.spec.templates:
+        rs, status = draft.world.set_of(template), draft.template_status(template.name)
+        if rs is None or status is None or not draft.wants_pods(template):
+            continue
+        if pod_hash(template) == rs.hash or same_pods(rs.template, template.template):
+            continue
+        yield Blocker(
+            "TemplateChanged",
+            f"template {template.name} was changed after its pods were made; they stay as they "
+            "were: another comparison is another Experiment",
+            object=_about(draft),
+            field="spec.templates",
+        )
+
+
 def _delays(draft: Draft) -> Iterator[Blocker]:
     for rs in draft.world.own_sets:
         if rs.spec and rs.deadline_at is not None and draft.now < rs.deadline_at:
@@ -187,5 +205,6 @@ RULES: Final[tuple[Rule, ...]] = (
     _runs,
     _time,
     _without_ports,
+    _changed,
     _delays,
 )

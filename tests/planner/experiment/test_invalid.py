@@ -114,6 +114,14 @@ def test_a_mistake_made_while_it_runs_leaves_everything_as_it_is():
     assert model.codes() == ["InvalidExperimentSpec"]
 
 
+def test_a_mistake_does_not_keep_anybody_from_ending_it():
+    model = Model(experiment(scaleDownDelaySeconds=0))
+    model.settle()
+    model.change({"spec": {"duration": "soon", "terminate": True}})
+    model.settle()
+    assert (model.phase, model.sizes) == ("Successful", {"trial-a": 0, "trial-b": 0})
+
+
 def test_what_is_over_is_not_judged_any_more():
     model = Model(experiment(scaleDownDelaySeconds=0))
     model.settle()

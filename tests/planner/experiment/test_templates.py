@@ -229,6 +229,28 @@ def test_another_number_of_pods_is_followed():
     assert model.phase == "Running"
 
 
+def test_pods_are_made_once_and_a_changed_template_is_said():
+    model = Model(experiment())
+    model.settle()
+    changed = template("a")
+    changed["template"]["spec"]["containers"][0]["image"] = "shop:other"
+    model.change({"spec": {"templates": [changed, template("b")]}})
+    count = len(model.writes)
+    model.settle()
+    assert len(model.writes) == count
+    assert model.codes() == ["RunsUntilTerminated", "TemplateChanged"]
+
+
+def test_a_template_spelled_out_with_defaults_is_the_same():
+    model = Model(experiment())
+    model.settle()
+    spelled = template("a")
+    spelled["template"]["spec"] |= {"restartPolicy": "Always", "dnsPolicy": "ClusterFirst"}
+    model.change({"spec": {"templates": [spelled, template("b")]}})
+    model.settle()
+    assert model.codes() == ["RunsUntilTerminated"]
+
+
 def test_pods_of_a_template_that_was_taken_out_go():
     model = Model(experiment())
     model.settle()
@@ -289,6 +311,8 @@ def test_an_orphan_that_is_what_would_be_made_is_taken_in():
     model.give(other.set_of("a"), owner=None)
     model.settle()
     assert model.phase == "Running"
+    hashed = model.set_of("a")["metadata"]["labels"][POD_TEMPLATE_HASH]
+    assert model.status["templateStatuses"][0]["podTemplateHash"] == hashed
     assert [w.verb for w in model.writes if w.resource.kind == "ReplicaSet"] == [Verb.PATCH]
     assert all(w.owner_must_exist for w in model.writes if w.resource.kind == "ReplicaSet")
 
