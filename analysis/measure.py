@@ -96,6 +96,8 @@ class Measurer:
         Errors that are neither a provider's nor ``expected`` pass through.
         """
         known: tuple[type[Exception], ...] = (ProviderError, *self.expected)
+        read = Overheard(run.secrets)
+        run = replace(run, secrets=read)
         failed: list[tuple[str, Exception]] = []
         for one in done:
             if one.measurement is None or one.measurement.finished_at is None:
@@ -105,7 +107,8 @@ class Measurer:
                 provider = self.providers.of(metric)
                 await provider.garbage_collect(run, metric, one.task.plan.retention)
             except known as error:
-                failed.append((metric.name, error))
+                text = Redactor.of(read.values).text(str(error))
+                failed.append((metric.name, ProviderError(text)))
         return failed
 
     async def _perform(self, run: RunRef, task: Task, given: Given) -> Done:

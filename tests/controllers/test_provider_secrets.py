@@ -175,6 +175,24 @@ async def test_whatever_a_provider_has_read_is_masked_in_what_it_reports(error):
     assert said == "said ***** to ***** in us"
 
 
+async def test_what_clearing_up_reads_is_masked_as_well():
+    class Untidy(Queried):
+        async def garbage_collect(self, run, metric, limit):  # noqa: ARG002 - the seam
+            raise ProviderError(f"stuck with {await run.secrets.of_run('usual')}")
+
+    metric = {"name": "m", "provider": {"prometheus": {"query": "q"}}}
+    (task,) = tasks(plan_run(RunSpec.model_validate({"metrics": [metric]})), RunStatus(), 0.0)
+    secrets = FakeSecrets({"usual": READ}, {"usual": READ})
+    run = RunRef("team", "run", "uid", secrets)
+    providers = Providers({"prometheus": Untidy(Talkative(), lambda: 0.0)})
+    measurer = Measurer(providers, lambda: 0.0)
+    done = await measurer.measure(run, [task], Given({}, Redactor.of(())))
+    ((name, error),) = await measurer.collect_garbage(run, done)
+    assert name == "m"
+    assert "stuck with" in str(error)
+    assert "canary" not in str(error)
+
+
 @in_a_cluster
 async def test_a_run_made_by_hand_cannot_use_the_operators_secrets(api):
     """Templates bypassed: the rule holds where the measurement is made."""
