@@ -5,9 +5,10 @@ credentials, a rate limit, a server that is broken, something that is not the AP
 addresses are checked and numbers are shown. Raises ProviderError. Used by the providers.
 """
 
+import asyncio
 import json
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, TypeVar
 from urllib.parse import urlsplit
 
 import orjson
@@ -19,9 +20,19 @@ from analysis.providers.prometheus import sample_text
 Said: TypeAlias = Callable[[Any], str]
 """The reason within the document of an error; empty where there is none."""
 
+_Read = TypeVar("_Read")
+
+_LARGE: Final = 64 * 1024  # bytes
 _MAX_REASON: Final = 1024
 _MAX_TEXT: Final = 256
 _WAITS: Final = ("retry-after", "x-ratelimit-reset")
+
+
+async def interpreted(response: Response, read: Callable[[Response], _Read]) -> _Read:
+    """What ``read`` makes of the answer; of a large one aside, so that nobody waits for it."""
+    if len(response.body) > _LARGE:
+        return await asyncio.to_thread(read, response)
+    return read(response)
 
 
 def read_json(response: Response, who: str, said: Said) -> Any:

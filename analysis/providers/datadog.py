@@ -6,7 +6,7 @@ query groups, and nothing at all where Datadog has no data. The keys only ever g
 that stands beside them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -15,6 +15,7 @@ import orjson
 
 from analysis.providers.answers import (
     checked_url,
+    interpreted,
     json_text,
     list_text,
     number,
@@ -32,7 +33,7 @@ from analysis.providers.base import (
     RunRef,
 )
 from analysis.providers.config import Datadog
-from analysis.providers.http import HttpClient, Request
+from analysis.providers.http import HttpClient, Request, Response
 from analysis.providers.tools import Tools
 from analysis.spec import Metric
 from analysis.times import parse_duration
@@ -86,21 +87,26 @@ class DatadogSource:
                 body=orjson.dumps(scalar_request(config, question)),
                 timeout=timeout,
             )
-            return read_scalar(await self._read(request, who))
+            return await self._read(request, who, read_scalar)
         start, end = question.window or (0.0, 0.0)
         asked = urlencode({"from": int(start), "to": int(end), "query": config.query})
         request = Request(
             url=f"{who.address}/api/v1/query?{asked}", headers=who.headers(), timeout=timeout
         )
-        return read_series(await self._read(request, who))
+        return await self._read(request, who, read_series)
 
     def metadata(self, metric: Metric) -> dict[str, str]:  # noqa: ARG002 - nothing to add
         return {}
 
-    async def _read(self, request: Request, who: Credentials) -> Any:
+    async def _read(
+        self, request: Request, who: Credentials, read: Callable[[Any], Answer]
+    ) -> Answer:
         """The answer; keys from the environment are no Secrets that would be masked later."""
-        response = await self.http.send(request)
-        return read_json(without(response, who.api_key, who.app_key), _WHO, _said)
+
+        def parsed(response: Response) -> Answer:
+            return read(read_json(without(response, who.api_key, who.app_key), _WHO, _said))
+
+        return await interpreted(await self.http.send(request), parsed)
 
     async def _credentials(self, run: RunRef, config: Datadog) -> Credentials:
         found = await self._keys(run, config)

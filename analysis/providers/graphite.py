@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import quote
 
-from analysis.providers.answers import checked_url, list_text, number, read_json
+from analysis.providers.answers import checked_url, interpreted, list_text, number, read_json
 from analysis.providers.base import (
     Answer,
     MetricProvider,
@@ -50,7 +50,8 @@ class GraphiteSource:
             else _TARGET + quote(question.query, safe="")
         )
         request = Request(f"{address}/render?format=json&{parameters}", timeout=TIMEOUT)
-        return read_targets(read_json(await self.http.send(request), _WHO, _said))
+        response = await self.http.send(request)
+        return await interpreted(response, lambda r: read_targets(read_json(r, _WHO, _said)))
 
     def metadata(self, metric: Metric) -> dict[str, str]:  # noqa: ARG002 - nothing to add
         return {}

@@ -15,7 +15,13 @@ from urllib.parse import urlencode
 
 import orjson
 
-from analysis.providers.answers import check_status, checked_url, json_text, number_text
+from analysis.providers.answers import (
+    check_status,
+    checked_url,
+    interpreted,
+    json_text,
+    number_text,
+)
 from analysis.providers.base import (
     Answer,
     MetricProvider,
@@ -76,7 +82,7 @@ class InfluxdbSource:
         )
         response = await self.http.send(request)
         check_status(response, _WHO, _said)
-        return read_tables(response.body)
+        return await interpreted(response, lambda r: read_tables(r.body))
 
     def metadata(self, metric: Metric) -> dict[str, str]:  # noqa: ARG002 - nothing to add
         return {}

@@ -12,7 +12,7 @@ from urllib.parse import quote, urlencode
 
 import orjson
 
-from analysis.providers.answers import checked_url, number, number_text, read_json
+from analysis.providers.answers import checked_url, interpreted, number, number_text, read_json
 from analysis.providers.base import MetricProvider, Now, ProviderError, Question, RunRef
 from analysis.providers.config import Kayenta, KayentaScopeDetail, KayentaThreshold
 from analysis.providers.http import HttpClient, Request
@@ -130,7 +130,8 @@ class KayentaProvider:
             body=b"" if body is None else orjson.dumps(body),
             timeout=TIMEOUT,
         )
-        return read_json(await self.http.send(request), _WHO, _said)
+        response = await self.http.send(request)
+        return await interpreted(response, lambda r: read_json(r, _WHO, _said))
 
 
 def provider(tools: Tools) -> MetricProvider:

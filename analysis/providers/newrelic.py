@@ -11,7 +11,13 @@ from typing import Any, Final
 
 import orjson
 
-from analysis.providers.answers import checked_url, graphql_reason, json_text, read_json
+from analysis.providers.answers import (
+    checked_url,
+    graphql_reason,
+    interpreted,
+    json_text,
+    read_json,
+)
 from analysis.providers.base import (
     Answer,
     MetricProvider,
@@ -72,7 +78,8 @@ class NewRelicSource:
             body=orjson.dumps({"query": _GRAPHQL, "variables": variables}),
             timeout=timeout + _ON_THE_WAY,
         )
-        return read_rows(read_json(await self.http.send(request), _WHO, graphql_reason))
+        response = await self.http.send(request)
+        return await interpreted(response, lambda r: read_rows(read_json(r, _WHO, graphql_reason)))
 
     def metadata(self, metric: Metric) -> dict[str, str]:
         return {"ResolvedNewRelicQuery": (metric.provider.new_relic or NewRelic()).query}

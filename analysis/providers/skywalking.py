@@ -10,7 +10,13 @@ from typing import Any, Final
 
 import orjson
 
-from analysis.providers.answers import checked_url, graphql_reason, json_text, read_json
+from analysis.providers.answers import (
+    checked_url,
+    graphql_reason,
+    interpreted,
+    json_text,
+    read_json,
+)
 from analysis.providers.base import (
     Answer,
     MetricProvider,
@@ -58,7 +64,8 @@ class SkywalkingSource:
             body=orjson.dumps(body),
             timeout=TIMEOUT,
         )
-        return read_data(read_json(await self.http.send(request), _WHO, graphql_reason))
+        response = await self.http.send(request)
+        return await interpreted(response, lambda r: read_data(read_json(r, _WHO, graphql_reason)))
 
     def metadata(self, metric: Metric) -> dict[str, str]:  # noqa: ARG002 - nothing to add
         return {}

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlencode
 
-from analysis.providers.answers import checked_url, number, read_json
+from analysis.providers.answers import checked_url, interpreted, number, read_json
 from analysis.providers.base import (
     Answer,
     MetricProvider,
@@ -62,7 +62,8 @@ class WavefrontSource:
             headers=(("Authorization", f"Bearer {token}"), ("Accept", "application/json")),
             timeout=TIMEOUT,
         )
-        return read_chart(read_json(await self.http.send(request), _WHO, _said), now)
+        response = await self.http.send(request)
+        return await interpreted(response, lambda r: read_chart(read_json(r, _WHO, _said), now))
 
     def metadata(self, metric: Metric) -> dict[str, str]:  # noqa: ARG002 - nothing to add
         return {}

@@ -43,8 +43,8 @@ class FakeSecrets:
 class Client(HttpClient):
     """Finds some addresses of the internet on this machine. ``patience``: seconds at most."""
 
-    def __init__(self, elsewhere=None, patience=60.0):
-        super().__init__(policy=AddressPolicy(allow_loopback=True), max_body=MAX_BODY)
+    def __init__(self, elsewhere=None, patience=60.0, max_body=MAX_BODY):
+        super().__init__(policy=AddressPolicy(allow_loopback=True), max_body=max_body)
         self.elsewhere = elsewhere or {}
         self.patience = patience
         self.urls = []

@@ -56,6 +56,20 @@ async def test_nan_is_a_value_that_decides_nothing():
     assert (measurement.value, measurement.phase) == ("[NaN]", Phase.ERROR)
 
 
+async def test_a_large_answer_is_read_as_well_and_shown_in_part():
+    answer = rendered(target(*range(10_000)))
+    async with serving({"/render": answer}) as server:
+        measurement = await measured(
+            provider,
+            {"graphite": {"address": server.url, "query": QUERY}},
+            metric={"successCondition": "len(result) == 10000 && result[9999] == 9999"},
+            http=Client(max_body=1_000_000),
+        )
+    assert measurement.phase is Phase.SUCCESSFUL
+    assert measurement.value.startswith("[0,1,2,")
+    assert measurement.value.endswith("characters)")
+
+
 @pytest.mark.parametrize(
     "answer",
     [
