@@ -16,6 +16,7 @@ from analysis.providers.config import Job
 from analysis.spec import Measurement, Metric, Phase
 from analysis.times import format_time, parse_time
 
+NAMESPACE_VARIABLE: Final = "ARGO_ROLLOUTS_ANALYSIS_JOB_NAMESPACE"
 UID_LABEL: Final = "analysisrun.argoproj.io/uid"
 NAME_ANNOTATION: Final = "analysisrun.argoproj.io/name"
 NAMESPACE_ANNOTATION: Final = "analysisrun.argoproj.io/namespace"

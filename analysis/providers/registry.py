@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from analysis.providers import (
+    cloudwatch,
     datadog,
     graphite,
     influxdb,
@@ -19,11 +20,12 @@ from analysis.providers import (
     web,
 )
 from analysis.providers.base import Providers
-from analysis.providers.job import JobProvider, JobRunner
+from analysis.providers.job import NAMESPACE_VARIABLE, JobProvider, JobRunner
 from analysis.providers.plugins import Plugins
 from analysis.providers.tools import Factory, Tools
 
 BUILT_IN: Final[Mapping[str, Factory]] = {
+    "cloudWatch": cloudwatch.provider,
     "datadog": datadog.provider,
     "graphite": graphite.provider,
     "influxdb": influxdb.provider,
@@ -36,8 +38,8 @@ BUILT_IN: Final[Mapping[str, Factory]] = {
 }
 
 
-def default_providers(tools: Tools, jobs: JobRunner, *, job_namespace: str = "") -> Providers:
-    """``job_namespace``: where Jobs run, when not beside their run."""
+def default_providers(tools: Tools, jobs: JobRunner) -> Providers:
+    """Jobs run beside their run, or where the environment says."""
     made = {name: make(tools) for name, make in BUILT_IN.items()}
-    job = JobProvider(jobs, tools.now, job_namespace)
+    job = JobProvider(jobs, tools.now, tools.environ.get(NAMESPACE_VARIABLE, ""))
     return Providers({**made, "job": job, "plugin": Plugins(tools)})

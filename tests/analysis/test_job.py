@@ -4,7 +4,10 @@
 import pytest
 
 from analysis.providers.base import ProviderError, RunRef
+from analysis.providers.http import HttpClient
 from analysis.providers.job import JobProvider, build_job
+from analysis.providers.registry import default_providers
+from analysis.providers.tools import Tools
 from analysis.spec import Measurement, Metric, Phase
 from analysis.times import parse_time
 
@@ -94,6 +97,15 @@ def test_a_long_name_fits():
 
 def test_a_job_elsewhere_has_no_owner():
     assert "ownerReferences" not in build_job(RUN, metric(), 1, "jobs")["metadata"]
+
+
+def test_the_environment_says_where_jobs_run():
+    def namespace(**environ):
+        tools = Tools(HttpClient(), lambda: 0.0, environ)
+        return default_providers(tools, jobs=None).by_name["job"].namespace
+
+    assert namespace() == ""
+    assert namespace(ARGO_ROLLOUTS_ANALYSIS_JOB_NAMESPACE="jobs") == "jobs"
 
 
 def test_the_metric_is_not_changed():
