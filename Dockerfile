@@ -9,7 +9,7 @@ COPY rollouts ./rollouts
 COPY crds ./crds
 COPY examples ./examples
 RUN /opt/rollouts/bin/pip install --no-cache-dir --disable-pip-version-check \
-      -c constraints.txt '.[uvloop]' \
+      -c constraints.txt '.[aws,uvloop]' \
  && /opt/rollouts/bin/python -m compileall -q /opt/rollouts
 
 FROM python:3.11-slim

@@ -38,14 +38,20 @@ class Verdict:
 
 
 def kind_of(result: Any) -> Kind:
-    """Which kind of answer ``result`` is; a list with NaN in it counts as NaN."""
+    """Which kind of answer ``result`` is; a list with NaN in it counts as NaN, and one of series
+    (CloudWatch's) as empty when none of them has a point.
+    """
     if result is None:
         return Kind.NULL
-    if isinstance(result, list) and not result:
+    if isinstance(result, list) and all(_without_points(part) for part in result):
         return Kind.EMPTY
     parts = result if isinstance(result, list) else (result,)
     nan = any(isinstance(part, float) and math.isnan(part) for part in parts)
     return Kind.NAN if nan else Kind.VALUE
+
+
+def _without_points(part: Any) -> bool:
+    return isinstance(part, dict) and "Timestamps" in part and part.get("Values") == []
 
 
 def evaluate(
@@ -113,7 +119,7 @@ def _holds(name: str, source: str, result: Any, now: float, meter: Meter) -> boo
     try:
         value = program.run(result, now=now, meter=meter)
     except ExprError as error:
-        empty = result is None or (isinstance(result, list | dict | str) and not result)
+        empty = result in ({}, "") or kind_of(result) in (Kind.NULL, Kind.EMPTY)
         raise ExprError(
             f"{prefix}: {NO_DATA}: {error}" if empty else f"{prefix}: {error}"
         ) from error

@@ -2,8 +2,8 @@
 
 Owns basic authentication, OAuth 2 client credentials, and the tokens fetched with them: a token is
 kept for the namespace and the client it was given to, never longer than it is good for, and never
-handed to anybody else. Refuses AWS signatures, with a clear message. Used by the Prometheus and web
-providers.
+handed to anybody else. Leaves AWS signatures to ``analysis.providers.aws``. Used by the Prometheus
+and web providers.
 """
 
 import asyncio
@@ -15,12 +15,12 @@ from urllib.parse import urlencode
 
 import orjson
 
+from analysis.providers.aws import PROMETHEUS, WORKSPACES, Aws, Identity, workspace_region
 from analysis.providers.base import Now, ProviderError
-from analysis.providers.config import Authentication, OAuth2
+from analysis.providers.config import Authentication, OAuth2, Sigv4
 from analysis.providers.http import HttpClient, Request, Response, where
 from analysis.redact import MASK, Redactor
 
-_AWS_HOST: Final = "aps-workspaces"
 _UNSAID: Final = 300.0  # seconds a token is kept whose server does not say how long it is good
 _LONGEST: Final = 86_400.0
 _MARGIN: Final = 30.0  # seconds before its end from which a token is not used any more
@@ -48,11 +48,15 @@ class _Token:
 
 
 class Sender:
-    """Sends requests as who the metric says it is. One per provider; tokens are kept in it."""
+    """Sends requests as who the metric says it is. One per provider; tokens are kept in it.
 
-    def __init__(self, http: HttpClient, now: Now) -> None:
+    ``aws``: signs requests to Amazon's hosts; without it they are refused.
+    """
+
+    def __init__(self, http: HttpClient, now: Now, aws: Aws | None = None) -> None:
         self._http = http
         self._now = now
+        self._aws = aws
         self._tokens: OrderedDict[_Client, _Token] = OrderedDict()
         self._fetching: dict[_Client, asyncio.Task[_Token]] = {}
 
@@ -73,9 +77,16 @@ class Sender:
             return await self._http.send(replace(request, basic_auth=identity))
         if oauth2 is not None and (oauth2.token_url or oauth2.client_id):
             return await self._send_with_token(namespace, request, oauth2)
-        if authentication.sigv4 is not None and _AWS_HOST in request.url:
-            raise ProviderError("authentication.sigv4 is not supported; use oauth2 or headers")
+        if authentication.sigv4 is not None and WORKSPACES in request.url.lower():
+            return await self._send_signed(request, authentication.sigv4)
         return await self._http.send(request)
+
+    async def _send_signed(self, request: Request, sigv4: Sigv4) -> Response:
+        region = workspace_region(request)
+        if self._aws is None:
+            raise ProviderError("authentication.sigv4: requests are not signed here")
+        identity = Identity(sigv4.region or region, sigv4.profile, sigv4.role_arn)
+        return await self._aws.send(request, PROMETHEUS, identity)
 
     async def _send_with_token(self, namespace: str, request: Request, oauth2: OAuth2) -> Response:
         client = _client(namespace, request, oauth2)

@@ -74,6 +74,12 @@ def without_identity(url: str) -> str:
         return "an invalid URL"
 
 
+def endpoint(url: str) -> tuple[str, str, int]:
+    """Scheme, host and port that a request to ``url`` goes to. Raises ProviderError."""
+    parsed = _parsed(url)
+    return parsed.scheme, parsed.host, parsed.port or (443 if parsed.scheme == "https" else 80)
+
+
 class HttpClient:
     """Sends requests within the address policy. Close it when done."""
 

@@ -18,6 +18,7 @@ from analysis.expr.errors import ExprError
 from analysis.expr.program import compile_expression
 from analysis.expr.values import Instant, type_name
 from analysis.providers.authentication import Sender
+from analysis.providers.aws import Aws
 from analysis.providers.base import (
     Answer,
     MetricProvider,
@@ -104,7 +105,8 @@ class PrometheusSource:
 def provider(tools: Tools) -> MetricProvider:
     """The provider ``prometheus``."""
     address = tools.environ.get(ADDRESS_VARIABLE, "")
-    return Queried(PrometheusSource(Sender(tools.http, tools.now), tools.now, address), tools.now)
+    sender = Sender(tools.http, tools.now, Aws(tools.http, tools.environ))
+    return Queried(PrometheusSource(sender, tools.now, address), tools.now)
 
 
 def checked_address(address: str) -> str:
@@ -143,7 +145,8 @@ def read_document(response: Response) -> dict[str, Any]:
         raise ProviderError(_not_json(response.status))
     if document.get("status") != "success":
         kind = str(document.get("errorType") or f"status {response.status}")
-        raise ProviderError(f"{kind}: {str(document.get('error') or 'no reason given')[:1024]}")
+        reason = document.get("error") or document.get("message") or "no reason given"
+        raise ProviderError(f"{kind}: {str(reason)[:1024]}")
     if not 200 <= response.status < 300:
         raise ProviderError(_not_json(response.status))
     return document

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from analysis.providers import (
+    cloudwatch,
     datadog,
     graphite,
     influxdb,
@@ -24,6 +25,7 @@ from analysis.providers.plugins import Plugins
 from analysis.providers.tools import Factory, Tools
 
 BUILT_IN: Final[Mapping[str, Factory]] = {
+    "cloudWatch": cloudwatch.provider,
     "datadog": datadog.provider,
     "graphite": graphite.provider,
     "influxdb": influxdb.provider,

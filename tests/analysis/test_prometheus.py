@@ -232,10 +232,10 @@ async def test_no_token_means_no_query(http, answered):
         assert all(seen.target == "/token" for seen in server.seen)
 
 
-async def test_aws_signatures_are_refused_in_words(http):
+async def test_without_an_aws_identity_signatures_are_refused_in_words(http):
     config = metric(
         address="https://aps-workspaces.eu-west-1.amazonaws.com/workspaces/ws",
         authentication={"sigv4": {"region": "eu-west-1"}},
     )
-    with pytest.raises(ProviderError, match="sigv4 is not supported"):
+    with pytest.raises(ProviderError, match="requests are not signed here"):
         await measured(http, config)

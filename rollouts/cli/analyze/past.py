@@ -15,6 +15,7 @@ from analysis.backtest.server import MAX_BODY, PastServer
 from analysis.backtest.window import chosen_starts, regular_starts
 from analysis.plan import RunPlan
 from analysis.providers.authentication import Sender
+from analysis.providers.aws import Aws
 from analysis.providers.http import HttpClient
 from analysis.providers.prometheus import ADDRESS_VARIABLE, PrometheusSource
 from rollouts.cli.analyze.live import own_http
@@ -62,7 +63,7 @@ async def replayed(
     length = asked.limit or (math.inf if ends else expected)
     every = asked.every or _EVERY
     starts = _starts(asked, every, min(expected, length), now)
-    sender = Sender(http, SystemClock().wall)
+    sender = Sender(http, SystemClock().wall, Aws(http, os.environ))
     source = PrometheusSource(sender, lambda: now, os.environ.get(ADDRESS_VARIABLE, ""))
     server = PastServer(source)
     replay = Replay(
