@@ -1,12 +1,21 @@
 """The Kayenta provider: a judgement is started, looked at, and its score is what counts."""
 
+import asyncio
 from urllib.parse import parse_qs, urlsplit
 
 import orjson
 import pytest
 
+from analysis.driver import Pace, drive
+from analysis.measure import Given, Measurer
+from analysis.plan import plan_run
+from analysis.providers.base import Providers, RunRef
+from analysis.providers.http import Response
 from analysis.providers.kayenta import provider
-from analysis.spec import Phase
+from analysis.providers.tools import Tools
+from analysis.redact import Redactor
+from analysis.spec import Phase, RunSpec
+from rollouts.simulate.loop import run_virtual, virtual_clock
 from tests.analysis.apis import NOW, TERMINATE, TROUBLES, Client, failed, measured
 from tests.analysis.servers import reply, serving
 
@@ -218,3 +227,55 @@ async def test_an_id_cannot_lead_elsewhere():
     listed = reply('[{"id": "../secrets?x=", "name": "golden"}]')
     _, server = await begin(listed=listed)
     assert server.seen[1].target.startswith("/canary/..%2Fsecrets%3Fx%3D?")
+
+
+# --- a whole run ---
+
+
+class Judge:
+    """A Kayenta that takes some minutes; remembers when it was asked."""
+
+    def __init__(self, now, seconds):
+        self.now = now
+        self.seconds = seconds
+        self.started = []
+        self.looked = []
+
+    async def send(self, request):
+        path = urlsplit(request.url).path
+        if path == "/canaryConfig":
+            return Response(200, b'[{"id": "1a-2b", "name": "golden"}]')
+        if request.method == "POST":
+            self.started.append(self.now())
+            return Response(200, b'{"canaryExecutionId": "01ABC"}')
+        self.looked.append(self.now() - self.started[0])
+        if self.now() < self.started[0] + self.seconds:
+            return Response(200, b'{"complete": false, "status": "running"}')
+        result = {"judgeResult": {"score": {"score": 95}}}
+        done = {"complete": True, "status": "succeeded", "result": result}
+        return Response(200, orjson.dumps(done))
+
+
+def test_a_run_waits_for_the_judgement_and_looks_every_fifteen_seconds():
+    async def main():
+        now = virtual_clock().wall
+        judge = Judge(now, 100)
+        provided = {"kayenta": {"address": "http://kayenta", **CONFIG}}
+        spec = {"metrics": [{"name": "m", "provider": provided}]}
+        status = await drive(
+            plan_run(RunSpec.model_validate(spec)),
+            RunRef("team", "run", "uid"),
+            Given({}, Redactor.of(())),
+            Measurer(Providers({"kayenta": provider(Tools(judge, now, {}))}), now),
+            Pace.of_clock(now, asyncio.Event()),
+            heard=lambda *_: None,
+        )
+        return status, judge
+
+    status, judge = run_virtual(main())
+    (result,) = status.metric_results
+    assert status.phase is Phase.SUCCESSFUL
+    assert [one.value for one in result.measurements] == ["95"]
+    assert len(judge.started) == 1
+    assert len(judge.looked) == 7
+    assert all(abs(at - 15 * i) <= 2 for i, at in enumerate(judge.looked, 1))
