@@ -83,6 +83,15 @@ def test_templates_that_include_each_other_come_to_an_end():
     assert complaint(canary(**ANALYSIS), templates={"ok": loop}) == ""
 
 
+@pytest.mark.parametrize(("required", "wrong"), [(False, False), (True, True)])
+def test_what_an_experiment_waits_for_must_come_to_an_end(required, wrong):
+    """The other analyses end together with the Experiment."""
+    analysis = {"name": "a", "templateName": "ok", "requiredForCompletion": required}
+    steps = [{"experiment": {"templates": [], "analyses": [analysis]}}]
+    endless = {"ok": template({"name": "m", "interval": "1m"})}
+    assert ("indefinitely" in complaint(canary(steps=steps), templates=endless)) is wrong
+
+
 def test_a_step_must_come_to_an_end():
     endless = {"ok": template({"name": "m", "interval": "1m"})}
     assert complaint(canary(**ANALYSIS), templates=endless).endswith(

@@ -208,6 +208,42 @@ def test_what_is_right_is_not_complained_about(obj):
             "spec.strategy.steps[0].experiment.templates[0].weight: Invalid value: 5: Experiment template weight cannot be set unless TrafficRouting is enabled",
         ),
         (
+            canary(steps=[{"experiment": {"templates": [{"name": "a", "specRef": "newest"}]}}]),
+            'spec.strategy.steps[0].experiment.templates[0].specRef: Invalid value: "newest": must be canary or stable',
+        ),
+        (
+            canary(
+                **BOTH,
+                trafficRouting=ISTIO,
+                steps=[
+                    {"setWeight": 60},
+                    {
+                        "experiment": {
+                            "templates": [
+                                {"name": "a", "specRef": "canary", "weight": 20},
+                                {"name": "b", "specRef": "stable", "weight": 21},
+                            ]
+                        }
+                    },
+                ],
+            ),
+            "spec.strategy.steps[1].experiment.templates: Invalid value: 41: together with setWeight 60 the weights exceed 100",
+        ),
+        (
+            canary(
+                **BOTH,
+                trafficRouting=ISTIO,
+                steps=[
+                    {
+                        "experiment": {
+                            "templates": [{"name": "a", "specRef": "canary", "weight": -1}]
+                        }
+                    },
+                ],
+            ),
+            "spec.strategy.steps[0].experiment.templates[0].weight: Invalid value: -1: must not be negative",
+        ),
+        (
             canary(
                 steps=[
                     {

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from rollouts.planner.planner import plan
 from rollouts.planner.project import project
 from rollouts.planner.trials import Trial
 from tests.planner.trial_model import TrialModel, basic, deployed, step, template, updated
@@ -259,19 +260,13 @@ def test_a_pause_by_a_person_keeps_it_from_beginning():
 def test_a_crash_after_any_write_leads_to_the_same_one_experiment():
     model = deployed(basic(MINUTE))
     model.set_image("app:2")
-    whole = project(model.world, model_plan(model))
-    for count in range(len(model_plan(model))):
+    whole = project(model.world, plan(model.world).writes)
+    for count in range(len(plan(model.world).writes)):
         again = deployed(basic(MINUTE))
         again.set_image("app:2")
-        again.world = project(again.world, model_plan(again)[:count])
+        again.world = project(again.world, plan(again.world).writes[:count])
         again.reconcile()
         assert again.names == [each.name for each in whole.experiments]
-
-
-def model_plan(model: TrialModel):
-    from rollouts.planner.planner import plan
-
-    return plan(model.world).writes
 
 
 def test_a_name_that_somebody_else_has_is_left_alone():

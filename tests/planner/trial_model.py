@@ -15,7 +15,7 @@ from rollouts.planner.trials import Trial
 from rollouts.planner.world import World
 from tests.planner.experiment.model import Model as Experiment
 from tests.planner.model import rollout
-from tests.planner.routed_model import SPLIT, RoutedModel, routed
+from tests.planner.routed_model import SPLIT, RoutedModel
 from tests.planner.walk import TEMPLATE
 
 PORTS = {"containers": [{"name": "app", "image": "app:1", "ports": [{"containerPort": 80}]}]}
@@ -250,6 +250,3 @@ def updated(strategy: dict, **fields) -> TrialModel:
     model.change({"spec": {"template": {"spec": {"containers": new}}}})
     model.reconcile()
     return model
-
-
-__all__ = ["SPLIT", "TrialModel", "basic", "deployed", "routed", "step", "template", "updated"]

@@ -40,6 +40,39 @@ def test_a_split_can_be_read_in_the_config_map():
     assert ROUTER.weight(objects) == 20
 
 
+SHARED = Split(
+    Destination("canary", "two", 20),
+    Destination("stable", "one", 65),
+    (Destination("trial-a", "three", 5), Destination("trial-b", "four", 10)),
+)
+
+
+def test_further_destinations_come_and_go():
+    objects = told(SHARED)
+    assert objects[ROUTER.ref]["data"]["additional"] == "trial-a=5,trial-b=10"
+    assert ROUTER.additional(objects) == {"trial-a": 5, "trial-b": 10}
+    assert ROUTER.additional(EMPTY) == {}
+    assert ROUTER.additional(told(TWENTY, (), objects)) == {}
+
+
+@pytest.mark.parametrize(
+    ("split", "obeyed", "verified"),
+    [
+        (SHARED, "trial-a=5,trial-b=10", True),
+        (SHARED, "", False),
+        (TWENTY, "", True),
+        (TWENTY, "trial-a=5,trial-b=10", False),
+    ],
+)
+def test_what_further_destinations_get_is_verified_where_the_data_plane_tells(
+    split, obeyed, verified
+):
+    objects = told(split)
+    patch = {"data": {"inEffect": "20", "inEffect.additional": obeyed}}
+    objects = {ROUTER.ref: apply_merge(objects[ROUTER.ref], patch)}
+    assert ROUTER.verify(split, objects) is verified
+
+
 def test_a_split_that_is_there_already_asks_for_nothing():
     assert ROUTER.desired(TWENTY, (), told(TWENTY)) == ()
 
