@@ -130,6 +130,10 @@ class TrialModel(RoutedModel):
         if "inEffect.additional" in self.data:
             self.set_data({"inEffect.additional": self.data.get("additional", "")})
 
+    def break_templates(self) -> None:
+        """From now on no pod of an Experiment becomes available, until it is mended."""
+        self.broken_templates = set() if self.broken_templates else {"canary"}
+
     def analysis_ends(self, name: str, phase: str, message: str = "") -> None:
         """The run of an analysis of the current Experiment comes to an end."""
         self.running[self.named].run(name, phase, message)

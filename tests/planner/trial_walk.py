@@ -72,15 +72,14 @@ class TrialWalk(Walk):
             assert write.name not in self.made, f"S6: Experiment {write.name} made twice"
             assert write.name == world.rollout.status.canary.current_experiment, "S6: not noted"
             self.made.add(write.name)
-        else:
-            named = after.rollout.status.canary.current_experiment
-            assert write.name != named, "S6: the one that counts is ended"
 
     def _judge_plan(self, before: World, made: Plan) -> None:
         super()._judge_plan(before, made)
         running = [each for each in self.trials if not each.completed and not each.terminating]
         named = self.world.rollout.status.canary.current_experiment
         assert [each.name for each in running if each.name != named] == [], "S13: one goes on"
+        ended = [w.name for w in made.writes if w.resource.kind == "Experiment" and w.effect]
+        assert named not in ended, "S6: the one that counts is ended"
         index, steps = self.status.get("currentStepIndex"), self.steps
         if named:
             assert "experiment" in steps[index], "S7: another step's Experiment"
