@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Final
 
+from analysis.times import parse_duration
 from rollouts.api.analysis import AnalysisRunArgument
 from rollouts.api.canary import CanaryStrategy
 from rollouts.api.fielderror import FieldError
@@ -20,6 +21,7 @@ _ONE_KIND: Final = (
     "pause"
 )
 _MANAGED: Final = "spec.strategy.canary.trafficRouting.managedRoutes"
+_SPEC_REFS: Final = ("canary", "stable")
 _DOWNWARD: Final = re.compile(
     r"metadata\.(name|namespace|uid|labels|annotations|(labels|annotations)\['[^']+'\])"
 )
@@ -137,16 +139,8 @@ def _experiment(step: CanaryStep, canary: CanaryStrategy, path: str) -> Found:
     routing = canary.traffic_routing
     for index, template in enumerate(step.experiment.templates if step.experiment else ()):
         at = f"{path}.experiment.templates[{index}].weight"
-        if template.spec_ref not in ("canary", "stable"):
-            yield FieldError.invalid(
-                f"{path}.experiment.templates[{index}].specRef",
-                template.spec_ref,
-                "must be canary or stable",
-            )
         if template.weight is None:
             continue
-        if template.weight < 0:
-            yield FieldError.invalid(at, template.weight, "must not be negative")
         if routing is None:
             yield FieldError.invalid(
                 at,
@@ -160,6 +154,43 @@ def _experiment(step: CanaryStep, canary: CanaryStrategy, path: str) -> Found:
                 "Experiment template weight is only available for TrafficRouting with SMI, ALB, "
                 "Istio and Plugins at this time",
             )
+
+
+def _experiment_shape(step: CanaryStep, _: CanaryStrategy, path: str) -> Found:
+    """What would otherwise stop the release at this step, when the Experiment is refused."""
+    experiment, at = step.experiment, f"{path}.experiment"
+    if experiment is None:
+        return
+    for index, template in enumerate(experiment.templates):
+        here = f"{at}.templates[{index}]"
+        if template.spec_ref not in _SPEC_REFS:
+            yield FieldError.unsupported(f"{here}.specRef", template.spec_ref, _SPEC_REFS)
+        yield from _not_negative(f"{here}.replicas", template.replicas)
+        yield from _not_negative(f"{here}.weight", template.weight)
+    yield from _names([each.name for each in experiment.templates], f"{at}.templates")
+    yield from _names([each.name for each in experiment.analyses], f"{at}.analyses")
+    yield from _not_negative(f"{at}.scaleDownDelaySeconds", experiment.scale_down_delay_seconds)
+    try:
+        seconds = parse_duration(experiment.duration) if experiment.duration else 0.0
+    except ValueError as error:
+        yield FieldError.invalid(f"{at}.duration", experiment.duration, str(error))
+    else:
+        if seconds < 0:
+            text = "must not be negative"
+            yield FieldError.invalid(f"{at}.duration", experiment.duration, text)
+
+
+def _names(names: list[str], path: str) -> Found:
+    for index, name in enumerate(names):
+        if not name:
+            yield FieldError.required(f"{path}[{index}].name", "each needs a name")
+        if name in names[:index]:
+            yield FieldError.duplicate(f"{path}[{index}].name", name)
+
+
+def _not_negative(path: str, value: int | None) -> Found:
+    if value is not None and value < 0:
+        yield FieldError.invalid(path, value, "must not be negative")
 
 
 def _shares(step: CanaryStep, canary: CanaryStrategy, path: str) -> Found:
@@ -204,6 +235,7 @@ _CHECKS: Final[tuple[Callable[[CanaryStep, CanaryStrategy, str], Found], ...]] =
     _header_route,
     _mirror_route,
     _experiment,
+    _experiment_shape,
     _shares,
     _arguments,
 )

@@ -14,14 +14,14 @@ from rollouts.cli.common import ConnectGroup, LazyGroup, Session, failure_of
 
 _VERBS: Final = {
     "get": ("rollouts.cli.get:get", "Show a Rollout and everything it owns as a tree."),
-    "list": ("rollouts.cli.listing:list_", "List Rollouts, one line each."),
+    "list": ("rollouts.cli.listing:list_", "List Rollouts or Experiments, one line each."),
     "create": ("rollouts.cli.create:create", "Create objects from files, or an AnalysisRun."),
     "status": ("rollouts.cli.status:status", "Show the phase of a Rollout and wait for its end."),
     "why": ("rollouts.cli.why:why", "Say what a Rollout waits for, and what would help."),
     "set": ("rollouts.cli.setting:set_", "Change the image of a container."),
     "promote": ("rollouts.cli.steer:promote", "Go on from a pause, or skip the rest."),
     "abort": ("rollouts.cli.steer:abort", "Go back to the stable revision."),
-    "retry": ("rollouts.cli.steer:retry", "Try an aborted update again."),
+    "retry": ("rollouts.cli.steer:retry", "Try an aborted update or a finished experiment again."),
     "undo": ("rollouts.cli.undo:undo", "Roll back to an earlier revision."),
     "pause": ("rollouts.cli.steer:pause", "Stop making progress."),
     "restart": ("rollouts.cli.steer:restart", "Replace all pods, a few at a time."),

@@ -68,7 +68,12 @@ _RETRIED = {
 }
 
 
-@click.group("retry", cls=Group, aliases=_RETRIED, examples=["retry rollout shop"])
+@click.group(
+    "retry",
+    cls=Group,
+    aliases=_RETRIED,
+    examples=["retry rollout shop", "retry experiment shop-6f7d-2-1"],
+)
 def retry() -> None:
     """Try an aborted Rollout or a finished Experiment again."""
 
@@ -101,7 +106,7 @@ _TERMINATED = {
     "terminate",
     cls=Group,
     aliases=_TERMINATED,
-    examples=["terminate analysisrun shop-6f7d-2"],
+    examples=["terminate analysisrun shop-6f7d-2", "terminate experiment shop-6f7d-2-1"],
 )
 def terminate() -> None:
     """End an AnalysisRun or an Experiment."""

@@ -209,7 +209,7 @@ def test_what_is_right_is_not_complained_about(obj):
         ),
         (
             canary(steps=[{"experiment": {"templates": [{"name": "a", "specRef": "newest"}]}}]),
-            'spec.strategy.steps[0].experiment.templates[0].specRef: Invalid value: "newest": must be canary or stable',
+            'spec.strategy.steps[0].experiment.templates[0].specRef: Unsupported value: "newest": supported values: "canary", "stable"',
         ),
         (
             canary(
@@ -242,6 +242,33 @@ def test_what_is_right_is_not_complained_about(obj):
                 ],
             ),
             "spec.strategy.steps[0].experiment.templates[0].weight: Invalid value: -1: must not be negative",
+        ),
+        (
+            canary(
+                steps=[
+                    {
+                        "experiment": {
+                            "templates": [
+                                {"name": "a", "specRef": "canary"},
+                                {"name": "a", "specRef": "stable"},
+                            ]
+                        }
+                    }
+                ]
+            ),
+            'spec.strategy.steps[0].experiment.templates[1].name: Duplicate value: "a"',
+        ),
+        (
+            canary(steps=[{"experiment": {"templates": [], "analyses": [{"templateName": "t"}]}}]),
+            "spec.strategy.steps[0].experiment.analyses[0].name: Required value: each needs a name",
+        ),
+        (
+            canary(steps=[{"experiment": {"templates": [], "duration": "1x"}}]),
+            'spec.strategy.steps[0].experiment.duration: Invalid value: "1x": time: invalid duration "1x"',
+        ),
+        (
+            canary(steps=[{"experiment": {"templates": [], "duration": "-1m"}}]),
+            'spec.strategy.steps[0].experiment.duration: Invalid value: "-1m": must not be negative',
         ),
         (
             canary(

@@ -115,6 +115,27 @@ def test_an_experiment_hangs_below_its_revision(capsys):
     assert capsys.readouterr().out.startswith("Name:            shop-bbb-2-0\n")
 
 
+def test_an_experiment_shows_its_pods_and_its_verdicts(capsys):
+    world = World()
+    shop = world.rollout()
+    experiment = world.experiment(shop, "shop-bbb-2-0", 2)
+    deadline = {labels.SCALE_DOWN_DEADLINE: "2026-01-01T00:00:25Z"}
+    rs = world.replica_set(experiment, "ccc", "shop:1", 1, **deadline)
+    world.pod(rs, "x1", **running())
+    result = {"name": "m", "phase": "Running", "successful": 2, "inconclusive": 1}
+    world.run_of(experiment, "shop-bbb-2-0-rate", 2, phase="Running", metricResults=[result])
+    assert world.run("get", "rollout", "shop") == 0
+    tree = capsys.readouterr().out.partition("NAME  ")[2]
+    assert [" ".join(line.split()) for line in tree.splitlines()[1:]] == [
+        "⟳ shop Rollout ॥ Paused 0s",
+        "└──# revision:2",
+        "└──Σ shop-bbb-2-0 Experiment ◌ Running 0s",
+        "├──⧉ shop-bbb-2-0-ccc ReplicaSet ✔ Healthy 0s delay:25s",
+        "│ └──□ shop-bbb-2-0-ccc-x1 Pod ✔ Running 0s ready:1/1",
+        "└──α shop-bbb-2-0-rate AnalysisRun ◌ Running 0s ✔ 2,? 1",
+    ]
+
+
 def test_the_object_itself(world, capsys):
     assert world.run("get", "rollout", "shop", "-o", "json") == 0
     assert '"name": "shop"' in capsys.readouterr().out

@@ -564,3 +564,25 @@ def test_standard_input(monkeypatch, capsys):
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(TEMPLATE.encode())))
     assert World().run("lint", "-f", "-") == 0
     assert capsys.readouterr().out == "1 object in 1 file: 0 errors, 0 warnings\n"
+
+
+EXPERIMENT = """\
+        - experiment:
+            duration: 10m
+            templates:
+              - {name: base, specRef: stable}
+              - {name: next, specRef: canary}
+            analyses:
+              - {name: rate, templateName: success}
+"""
+
+
+def test_an_experiment_step_is_followed_to_its_templates():
+    shop = SHOP.replace("        - pause: {}\n", EXPERIMENT)
+    alone = "\n".join(found(shop))
+    path = "spec.strategy.canary.steps[1].experiment.analyses[0].templateName"
+    assert f'warning: {path}: AnalysisTemplate "success" is not in the files given' in alone
+    together = "\n".join(found(f"{shop}---\n{TEMPLATE}"))
+    assert 'argument "app" of the template has no value' in together
+    wrong = "\n".join(found(shop.replace("specRef: stable", "specRef: newest")))
+    assert 'templates[0].specRef: Unsupported value: "newest"' in wrong

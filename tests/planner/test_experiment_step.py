@@ -341,10 +341,12 @@ def test_an_argument_that_has_no_value_is_told_and_nothing_is_made():
 
 
 def test_one_whose_spec_is_refused_says_so():
-    model = updated(basic(step(template("a"), template("a"))))
+    model = updated(basic(MINUTE))
+    twice = [each.to_wire() for each in model.trial.experiment.spec.templates] * 2
+    model.change_trial({"spec": {"templates": twice}})
     model.settle()
     assert model.codes() == ["ExperimentPending"]
-    assert "repeated template name 'a'" in model.plan.why[0].message
+    assert "repeated template name 'baseline'" in model.plan.why[0].message
 
 
 def test_one_that_is_not_there_yet_is_waited_for():
