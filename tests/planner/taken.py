@@ -8,6 +8,8 @@ import yaml
 from analysis.times import parse_time
 from rollouts.kube.patches import apply_merge
 from rollouts.kube.resources import CONFIG_MAPS
+from rollouts.planner.experiment.world import controller_uid
+from rollouts.planner.trials import Trial
 from rollouts.planner.world import ReplicaSet, Run
 from rollouts.traffic.router import Ref
 from tests.planner.model import Model
@@ -34,12 +36,17 @@ class Taken(Model):
         (rollout,) = of("Rollout").values()
         super().__init__(rollout)
         uid = self.world.rollout.metadata.uid
+        sets = list(of("ReplicaSet").values())
         self.world = replace(
             self.world,
             now=NOW,
-            replica_sets=tuple(ReplicaSet.of(raw) for raw in of("ReplicaSet").values()),
+            replica_sets=tuple(ReplicaSet.of(raw) for raw in sets if controller_uid(raw) == uid),
             services=of("Service"),
             runs=tuple(Run.of(raw, uid) for raw in of("AnalysisRun").values()),
+            experiments=tuple(
+                Trial.of(raw, uid, sets, of("Service").values())
+                for raw in of("Experiment").values()
+            ),
             templates=of("AnalysisTemplate"),
             workload=next(iter(of("Deployment").values()), None),
             router_objects={

@@ -1,11 +1,18 @@
 """Taking over Rollouts with a router, and those whose template is a workload's: they go on."""
 
+from dataclasses import replace
+
 import pytest
 
-from rollouts.kube.resources import DEPLOYMENTS
+from analysis.times import parse_time
+from rollouts.kube.patches import apply_merge
+from rollouts.kube.resources import DEPLOYMENTS, EXPERIMENTS
+from rollouts.planner.experiment.planner import plan as plan_experiment
+from rollouts.planner.experiment.world import World as ExperimentWorld
 from rollouts.planner.handover import REST_SECONDS
 from rollouts.planner.plan import Verb
-from tests.planner.taken import Taken
+from rollouts.planner.world import Run
+from tests.planner.taken import NOW, Taken, objects
 
 
 def revisions(model: Taken) -> tuple[str, str]:
@@ -177,3 +184,49 @@ def test_a_scale_of_the_workload_is_observed_and_changes_no_step():
     assert model.status["currentStepIndex"] == 1
     annotations = model.world.rollout.metadata.annotations
     assert annotations["rollout.argoproj.io/workload-generation"] == "10"
+
+
+# --- in an experiment step
+
+
+def experiment_world(model: Taken) -> ExperimentWorld:
+    """The Experiment as its own controller finds it."""
+    found = objects("canary-experiment")
+    (trial,) = model.world.experiments
+    runs = (Run.of(o, trial.experiment.metadata.uid) for o in found if o["kind"] == "AnalysisRun")
+    return ExperimentWorld(
+        now=NOW,
+        experiment=trial.experiment,
+        replica_sets=trial.replica_sets,
+        runs=tuple(runs),
+        templates={o["metadata"]["name"]: o for o in found if o["kind"] == "AnalysisTemplate"},
+    )
+
+
+def test_a_running_experiment_is_left_running_until_its_time_is_up():
+    world = experiment_world(Taken("canary-experiment"))
+    decided = plan_experiment(world)
+    assert decided.actions == ()
+    assert decided.why
+    assert decided.wake_at == parse_time("2026-03-02T09:20:40Z")
+
+
+def test_a_canary_goes_on_once_the_experiment_it_was_found_in_has_passed():
+    model = Taken("canary-experiment")
+    old, new = revisions(model)
+    (trial,) = model.world.experiments
+    over = {"status": {"phase": "Successful", "message": ""}}
+    ended = trial.followed_by(apply_merge(trial.raw, over), model.world.rollout.metadata.uid)
+    model.world = replace(model.world, experiments=(ended,))
+    model.settle()
+    assert model.status["currentStepIndex"] == 3
+    assert model.by_hash == {old: 2, new: 3}
+    assert nothing_was_made_anew(model)
+
+
+def test_an_abort_stops_the_experiment_it_finds():
+    model = Taken("canary-experiment")
+    model.abort()
+    model.settle()
+    (stopped,) = [write for write in model.writes if write.resource == EXPERIMENTS]
+    assert stopped.body["spec"] == {"terminate": True}
