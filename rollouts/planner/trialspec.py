@@ -103,10 +103,15 @@ def _template(draft: Draft, wanted: ExperimentStepTemplate) -> Obj:
     pods, selector = copy.deepcopy(source.template), _selector(source, wanted)
     meta = pods["metadata"] = dict(pods.get("metadata") or {})
     labels, annotations = _own(meta.get("labels")), dict(meta.get("annotations") or {})
+    served = wanted.service is not None or wanted.weight is not None
+    # Without a label of their own they would have the hash of the pods they are copied from, and
+    # their Service would reach those as well.
+    added = {keys.EXPERIMENT_TEMPLATE: wanted.name} if served else {}
     if wanted.metadata is not None:
-        labels |= wanted.metadata.labels
+        added |= wanted.metadata.labels
         annotations |= wanted.metadata.annotations
-        selector["matchLabels"] = selector["matchLabels"] | wanted.metadata.labels
+    labels |= added
+    selector["matchLabels"] = selector["matchLabels"] | added
     meta["labels"] = labels
     if annotations:
         meta["annotations"] = annotations
@@ -116,7 +121,7 @@ def _template(draft: Draft, wanted: ExperimentStepTemplate) -> Obj:
     ready_seconds = (source.raw.get("spec") or {}).get("minReadySeconds")
     if ready_seconds:
         result["minReadySeconds"] = ready_seconds
-    if wanted.service is not None or wanted.weight is not None:
+    if served:
         result["service"] = wanted.service.to_wire() if wanted.service is not None else {}
     return result
 

@@ -93,6 +93,16 @@ def test_a_weight_or_a_service_makes_a_service():
     assert "weight" not in weighted
 
 
+def test_a_service_reaches_no_pods_of_the_release():
+    model = updated(routed([step(template("a", weight=5), template("b", "stable", service={}))]))
+    model.settle()
+    released = {rs.hash for rs in model.world.replica_sets}
+    assert released.isdisjoint(rs.hash for rs in model.trial.replica_sets)
+    for one in made(model=model)["spec"]["templates"]:
+        labels = {"app": "app", "experiment.argoproj.io/template-name": one["name"]}
+        assert one["template"]["metadata"]["labels"] == one["selector"]["matchLabels"] == labels
+
+
 def test_the_rest_of_the_step_is_handed_on():
     fields = {
         "duration": "5m",
