@@ -46,7 +46,8 @@ from rollouts.planner.world import ReplicaSet, Run
 
 _TEMPLATE: Final = "template"
 _CLUSTER_TEMPLATE: Final = "cluster-template"
-_ABOVE: Final = owner_key(ROLLOUTS.kind, ROLLOUTS.group)
+above: Final = owner_key(ROLLOUTS.kind, ROLLOUTS.group)
+"""The Rollout that an Experiment names as its controller."""
 
 
 def by_template(experiment: Obj) -> Iterator[str]:
@@ -173,11 +174,16 @@ def gather(caches: Caches, key: Key, now: float, instance_id: str) -> World | No
 
 
 def _rollout_above(caches: Caches, experiment: Obj) -> Obj | None:
-    for key in _ABOVE(experiment):
+    for key in above(experiment):
         rollout = caches.rollouts.get(key.namespace, key.name)
-        if rollout is not None and rollout["metadata"]["uid"] == controller_uid(experiment):
+        if rollout is not None and is_controlled_by(experiment, rollout):
             return rollout
     return None
+
+
+def is_controlled_by(experiment: Obj, rollout: Obj) -> bool:
+    """Whether ``rollout`` is the very one that made ``experiment``."""
+    return bool(rollout["metadata"].get("uid") == controller_uid(experiment))
 
 
 async def confirmed(api: KubeApi, caches: Caches, world: World) -> World:

@@ -8,7 +8,12 @@ from analysis.decode import decode
 from analysis.spec import TemplateSpec
 from rollouts.api import labels as keys
 from rollouts.api.experiment import Experiment
-from rollouts.controllers.experiment_world import experiment_world, references
+from rollouts.controllers.experiment_world import (
+    above,
+    experiment_world,
+    is_controlled_by,
+    references,
+)
 from rollouts.kube.api import KubeApi, Obj
 from rollouts.kube.errors import NotFound
 from rollouts.kube.resources import (
@@ -18,6 +23,7 @@ from rollouts.kube.resources import (
     EXPERIMENTS,
     PODS,
     REPLICA_SETS,
+    ROLLOUTS,
     SERVICES,
     Resource,
 )
@@ -56,7 +62,18 @@ async def observe_experiment(api: KubeApi, namespace: str, name: str, now: float
         cluster_template=cluster.get,
         pods=await _items(api, PODS, namespace, labels=keys.POD_TEMPLATE_HASH),
         instance_id=experiment.metadata.labels.get(keys.INSTANCE_ID, ""),
+        rollout=await _rollout_above(api, experiment),
     )
+
+
+async def _rollout_above(api: KubeApi, experiment: Experiment) -> Obj | None:
+    for key in above(experiment.raw):
+        try:
+            rollout = await api.get(ROLLOUTS, key.name, key.namespace)
+        except NotFound:
+            return None
+        return rollout if is_controlled_by(experiment.raw, rollout) else None
+    return None
 
 
 async def _ours(

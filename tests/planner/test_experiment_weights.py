@@ -81,6 +81,8 @@ def test_even_without_a_delay_no_pod_goes_while_the_router_knows_it(delay, verif
     model.wait(6)
     for _ in range(3):
         model.experiments_follow()
+    if delay == 0:
+        assert model.running[model.named].codes()[0] == "PodsKeptForTraffic"
     model.settle_slowly()
     assert model.phases == ["Successful"]
     assert model.additional == {}

@@ -1,11 +1,13 @@
-"""Children of an Experiment that nobody owns, as after ``kubectl delete --cascade=orphan``.
+"""Children that an Experiment of the same name, which was deleted, has left.
 
-Owns telling them: they carry the Experiment's marks, and are what it would make. They are taken in
-instead of standing in the way of their successors. Pure; asked by ``templates``, ``sets`` and
-``services``.
+Owns telling them. What nobody owns (``kubectl delete --cascade=orphan``), carries the Experiment's
+marks and is what it would make is taken in instead of standing in the way of its successor. What
+still names the deleted one as its owner is about to be collected, and waited for. Pure; asked by
+``templates``, ``sets`` and ``services``.
 """
 
 from rollouts.api.experiment import ExperimentTemplate
+from rollouts.kube.resources import EXPERIMENTS
 from rollouts.planner.experiment.draft import Draft
 from rollouts.planner.experiment.podtemplates import marks
 from rollouts.planner.experiment.world import controller_uid
@@ -22,6 +24,15 @@ def is_orphaned_set(draft: Draft, template: ExperimentTemplate, rs: ReplicaSet) 
 def is_orphaned_service(draft: Draft, template: ExperimentTemplate, service: Obj) -> bool:
     """Whether nobody owns ``service`` and it was made for ``template``."""
     return _is_orphan(draft, template, service)
+
+
+def is_leftover(draft: Draft, obj: Obj) -> bool:
+    """Whether ``obj`` belongs to an Experiment of this name that is gone: there is only one."""
+    for owner in obj["metadata"].get("ownerReferences") or ():
+        if owner.get("controller") and owner.get("kind") == EXPERIMENTS.kind:
+            uid = draft.experiment.metadata.uid
+            return bool(owner.get("name") == draft.name and owner.get("uid") != uid)
+    return False
 
 
 def _is_orphan(draft: Draft, template: ExperimentTemplate, obj: Obj) -> bool:

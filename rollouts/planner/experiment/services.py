@@ -12,6 +12,7 @@ from rollouts.api.experiment import ExperimentTemplate
 from rollouts.kube.resources import SERVICES
 from rollouts.planner.experiment import templates
 from rollouts.planner.experiment.draft import Draft, owner_reference
+from rollouts.planner.experiment.orphans import is_leftover
 from rollouts.planner.experiment.podtemplates import marks
 from rollouts.planner.experiment.world import service_name
 from rollouts.planner.plan import Obj, Verb, Write
@@ -31,7 +32,9 @@ def follow(draft: Draft) -> None:
         service, rs = draft.world.service_named(name), draft.world.set_of(template)
         if service is None and rs is not None:
             _create(draft, template, rs, name)
-        elif service is not None and not draft.world.owns(service):
+        elif service is None or draft.world.owns(service) or is_leftover(draft, service):
+            continue
+        else:
             draft.adopt(SERVICES, service)
     for service in draft.world.own_services:
         if service["metadata"]["name"] not in wanted and _is_idle(draft, service):

@@ -12,6 +12,7 @@ from rollouts.api.reasons import EventReason
 from rollouts.kube.resources import REPLICA_SETS
 from rollouts.planner.experiment import templates
 from rollouts.planner.experiment.draft import Draft
+from rollouts.planner.experiment.orphans import is_leftover
 from rollouts.planner.experiment.podtemplates import replica_set
 from rollouts.planner.experiment.world import service_name, set_name
 from rollouts.planner.plan import Obj, Scale
@@ -40,6 +41,14 @@ def _make(draft: Draft, template: ExperimentTemplate) -> None:
     """The ReplicaSet of a template; one that nobody owns is taken in."""
     name = set_name(draft.experiment, template)
     orphan = draft.world.set_named(name)
+    if orphan is not None and is_leftover(draft, orphan.raw):
+        draft.block(
+            "PredecessorNotGone",
+            f"ReplicaSet {name} of a deleted Experiment of this name is still there",
+            object=f"ReplicaSet/{name}",
+            then="the Experiment has its own once that is gone",
+        )
+        return
     if orphan is not None:
         draft.adopt(REPLICA_SETS, orphan.raw)
         return

@@ -10,7 +10,11 @@ from rollouts.api.experiment import ExperimentStatus, ExperimentTemplate, Templa
 from rollouts.api.reasons import TemplateState
 from rollouts.planner.experiment import analyses
 from rollouts.planner.experiment.draft import STATES_AT_END, Draft
-from rollouts.planner.experiment.orphans import is_orphaned_service, is_orphaned_set
+from rollouts.planner.experiment.orphans import (
+    is_leftover,
+    is_orphaned_service,
+    is_orphaned_set,
+)
 from rollouts.planner.experiment.podtemplates import pod_hash
 from rollouts.planner.experiment.world import service_name, set_name
 from rollouts.planner.world import ReplicaSet
@@ -138,16 +142,23 @@ def _moved(
 def _taken(draft: Draft, template: ExperimentTemplate) -> str | None:
     """Whether somebody else has an object that would have to be ours, in one sentence.
 
-    What nobody owns and is what we would make is taken in instead (``sets``, ``services``).
+    What nobody owns and is what we would make is taken in instead (``sets``, ``services``), and
+    what a deleted Experiment of this name has left will go.
     """
     name = set_name(draft.experiment, template)
     rs = draft.world.set_named(name)
-    if rs is not None and not (draft.world.owns(rs.raw) or is_orphaned_set(draft, template, rs)):
+    if rs is not None and not (
+        draft.world.owns(rs.raw)
+        or is_orphaned_set(draft, template, rs)
+        or is_leftover(draft, rs.raw)
+    ):
         return f"Failed to create ReplicaSet {name}: it exists and belongs to somebody else"
     name = service_name(draft.experiment, template)
     service = draft.world.service_named(name) if name else None
     if service is not None and not (
-        draft.world.owns(service) or is_orphaned_service(draft, template, service)
+        draft.world.owns(service)
+        or is_orphaned_service(draft, template, service)
+        or is_leftover(draft, service)
     ):
         return f"Failed to create Service {name}: it exists and belongs to somebody else"
     return None
