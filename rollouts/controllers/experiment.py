@@ -9,7 +9,7 @@ from typing import Final
 import structlog
 
 from rollouts.controllers.execute import Executor, Owner
-from rollouts.controllers.experiment_world import confirmed, gather
+from rollouts.controllers.experiment_world import confirmed, gather, with_traffic
 from rollouts.controllers.gather import Caches
 from rollouts.controllers.metrics import Metrics
 from rollouts.controllers.pace import Pace
@@ -19,7 +19,7 @@ from rollouts.kube.resources import ANALYSIS_RUNS, EXPERIMENTS, REPLICA_SETS, SE
 from rollouts.kube.writes import WriteLog
 from rollouts.planner.experiment.planner import plan
 from rollouts.planner.experiment.world import World, is_managed
-from rollouts.planner.plan import Plan
+from rollouts.planner.plan import Plan, Scale
 from rollouts.runtime.clock import Clock
 
 _STALE_RETRY_SECONDS: Final = 0.5
@@ -74,6 +74,9 @@ class ExperimentReconciler:
             return self._clock.wall() + _STALE_RETRY_SECONDS
         world = await confirmed(self._api, self._caches, world)
         decided = plan(world)
+        if _takes_pods(decided):
+            world = await with_traffic(self._api, world)
+            decided = plan(world)
         rest = self._pace.rest(key, decided, counts_only=_counts_only(decided))
         if rest > 0:
             return self._clock.wall() + rest
@@ -83,6 +86,12 @@ class ExperimentReconciler:
         if self._metrics is not None:
             self._metrics.observe_experiment(experiment.raw, decided.status or {})
         return decided.wake_at
+
+
+def _takes_pods(decided: Plan) -> bool:
+    """Whether pods are to go."""
+    effects = (write.effect for write in decided.writes)
+    return any(isinstance(each, Scale) and each.new < each.old for each in effects)
 
 
 def _counts_only(decided: Plan) -> bool:

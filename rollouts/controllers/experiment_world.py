@@ -186,6 +186,20 @@ def is_controlled_by(experiment: Obj, rollout: Obj) -> bool:
     return bool(rollout["metadata"].get("uid") == controller_uid(experiment))
 
 
+async def with_traffic(api: KubeApi, world: World) -> World:
+    """``world`` with the shares of the traffic that the Rollout above has on record just now.
+
+    Pods are never taken away from traffic because a cache is late. Raises ApiError when the server
+    does not answer.
+    """
+    experiment = world.experiment
+    for key in above(experiment.raw):
+        rollout = await _live(api, ROLLOUTS, key.name, key.namespace)
+        if rollout is not None and is_controlled_by(experiment.raw, rollout):
+            return replace(world, in_traffic=in_traffic(experiment, rollout))
+    return world
+
+
 async def confirmed(api: KubeApi, caches: Caches, world: World) -> World:
     """``world`` with what only seems to be missing, because a cache is late.
 

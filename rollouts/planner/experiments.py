@@ -53,7 +53,15 @@ def _tidy(draft: Draft) -> None:
         if not trial.completed and not trial.terminating:
             body = {"spec": {"terminate": True}}
             draft.writes.append(
-                Write(Verb.PATCH, EXPERIMENTS, trial.name, body, effect=EndTrial(trial.name))
+                Write(
+                    Verb.PATCH,
+                    EXPERIMENTS,
+                    trial.name,
+                    body,
+                    # One that has come to its end meanwhile is not to look as if it was cut short.
+                    resource_version=trial.experiment.metadata.resource_version,
+                    effect=EndTrial(trial.name),
+                )
             )
     kept = set() if draft.fully_promoted else trialspec.last_attempts(draft)
     finished = [each for each in idle if each.completed and each.name not in kept]

@@ -1,7 +1,8 @@
 """The rule for a router's shares, judged on the ConfigMap the in-memory router keeps.
 
 Owns what a share needs in pods that can serve, from the objects alone: the weights the ConfigMap
-says, the Services they go to, and the replicas wanted lately. Used by ``invariants``.
+says, the Services they go to, and the replicas wanted lately; of an Experiment's Service, that
+there are pods at all. Used by ``invariants``.
 """
 
 from collections.abc import Iterator, Mapping
@@ -13,7 +14,7 @@ from rollouts.api.rollout import Rollout
 from rollouts.kube.api import Obj
 from rollouts.kube.resources import CONFIG_MAPS, REPLICA_SETS, ROLLOUTS, SERVICES
 from rollouts.simulate.ledger import Ledger, Seen, hash_of, selected, size
-from rollouts.traffic.memory import NAME, WEIGHT
+from rollouts.traffic.memory import ADDITIONAL, NAME, WEIGHT
 
 _Needs: TypeAlias = Mapping[str, int]
 """Pods each revision must have, by its hash."""
@@ -30,8 +31,10 @@ def capacity_for_shares(ledger: Ledger, seen: Seen, since: float) -> Iterator[st
             continue
         if seen.resource == CONFIG_MAPS and seen.name == routed.config_map:
             yield from _grown(ledger, routed, seen)
+            yield from _given(ledger, seen)
         if seen.resource == REPLICA_SETS and size(seen.new) < size(seen.old):
             yield from _taken(ledger, routed, seen)
+            yield from _taken_from_trial(ledger, routed, seen)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +92,30 @@ def _taken(ledger: Ledger, routed: _Routed, seen: Seen) -> Iterator[str]:
     need = routed.needs(ledger, split).get(hash_of(seen.obj), 0)
     if size(seen.new) < min(need, size(seen.old)):
         yield f"ReplicaSet {seen.name} keeps {size(seen.new)} pods, its traffic needs {need}"
+
+
+def _given(ledger: Ledger, seen: Seen) -> Iterator[str]:
+    before, after = _additional(seen.old), _additional(seen.new)
+    services = {each["metadata"]["name"]: each for each in ledger.all(SERVICES)}
+    for name, weight in after.items():
+        ready = ledger.ready(selected(services.get(name))) if name in services else 0
+        if weight > before.get(name, 0) and not ready:
+            yield f"Service {name} of an Experiment gets traffic and reaches nothing"
+
+
+def _taken_from_trial(ledger: Ledger, routed: _Routed, seen: Seen) -> Iterator[str]:
+    split = [
+        each for each in ledger.all(CONFIG_MAPS) if each["metadata"]["name"] == routed.config_map
+    ]
+    shares = _additional(split[0]) if split else {}
+    if shares.get(seen.name):  # the Service has the ReplicaSet's name
+        yield f"ReplicaSet {seen.name} loses pods, and gets {shares[seen.name]} of the traffic"
+
+
+def _additional(config_map: Obj | None) -> Mapping[str, int]:
+    data = (config_map or {}).get("data") or {}
+    pairs = (share.partition("=") for share in data.get(ADDITIONAL, "").split(",") if share)
+    return {name: int(weight) for name, _, weight in pairs}
 
 
 def _missing(ledger: Ledger, needs: _Needs) -> int:

@@ -45,6 +45,13 @@ def rollout(strategy: Obj, *, replicas: int = 5, **spec: object) -> Obj:
     }
 
 
+def with_port(rollout: Obj) -> Obj:
+    """The Rollout with a port that its pods declare."""
+    for container in rollout["spec"]["template"]["spec"]["containers"]:
+        container["ports"] = [{"containerPort": 80}]
+    return rollout
+
+
 def service(name: str) -> Obj:
     return {
         "apiVersion": "v1",
@@ -131,6 +138,16 @@ _ROUTED: Final = {
     **_CANARY,
     "trafficRouting": {"plugins": {"rollouts/memory": {"configMap": "split"}}},
 }
+_TRIED: Final = {
+    "duration": "10s",
+    "scaleDownDelaySeconds": 0,
+    "templates": [
+        {"name": "baseline", "specRef": "stable", "weight": 10},
+        {"name": "canary", "specRef": "canary", "weight": 10},
+    ],
+    "analyses": [{"name": "check", "templateName": "check", "requiredForCompletion": True}],
+}
+_STEPS: Final = {"steps": [_weight(20), {"experiment": _TRIED}, _weight(60), _pause("5s")]}
 _required: Final = {"name": "check", "templateName": "check", "requiredForCompletion": True}
 _optional: Final = {"name": "watch", "templateName": "watch"}
 _beside: Final = rollout({"canary": {}}, replicas=2)
@@ -145,6 +162,13 @@ _watched: Final = (_WATCH, rollout({"canary": _WATCHED}))
 _routed, _dynamic = (
     (service("stable"), service("canary"), _CHECK, _SPLIT, rollout({"canary": {**_ROUTED, **how}}))
     for how in ({"scaleDownDelaySeconds": 10}, {"dynamicStableScale": True})
+)
+_tried: Final = (
+    service("stable"),
+    service("canary"),
+    _CHECK,
+    _SPLIT,
+    with_port(rollout({"canary": {**_ROUTED, **_STEPS}})),
 )
 _blue_green: Final = (
     service("active"),
@@ -173,6 +197,13 @@ async def _step_by_step(stage: Stage) -> None:
 async def _failing_step(stage: Stage) -> None:
     await _update(stage)
     stage.metrics.good = False
+
+
+async def _failing_once(stage: Stage) -> None:
+    await _failing_step(stage)
+    await stage.until_phase("Degraded")
+    stage.metrics.good = True
+    stage.command("retry")
 
 
 async def _plain(stage: Stage) -> None:
@@ -298,6 +329,9 @@ SCENARIOS: Final = {
         Scenario("routed-third", _routed, _third_midway),
         Scenario("routed-dynamic", _dynamic, _step_by_step),
         Scenario("routed-dynamic-abort", _dynamic, _abort_for_good, ends="Degraded"),
+        Scenario("experiment-step", _tried, _plain),
+        Scenario("experiment-step-failing", _tried, _failing_step, ends="Degraded"),
+        Scenario("experiment-step-again", _tried, _failing_once),
         Scenario("restarted", _canary, _restarted),
         Scenario(
             "trial",

@@ -67,11 +67,14 @@ def test_caches_that_disagree_about_the_time_change_nothing_about_the_end(scenar
 
 RIVALS = FaultPlan(seed=1, leaders=2, lags=(0.5, 0.0), shuffle=True)
 STORMY_RIVALS = FaultPlan(seed=8, leaders=2, lags=(2.0, 1.0), storm=Storm(0.1, 200), shuffle=True)
+WILD_RIVALS = FaultPlan(seed=0, leaders=2, lags=(2.0, 1.0), storm=Storm(0.1, 200), shuffle=True)
 FOUND_BEFORE = [
     # A leader whose caches are behind moved a Service towards a revision aborted meanwhile.
     pytest.param("canary-failing", RIVALS, id="a late leader switches a Service"),
     # A leader whose caches are behind stopped a run it had not heard of, and the release stood.
     pytest.param("canary", STORMY_RIVALS, id="a late leader stops a run"),
+    # It made an Experiment that was over look as if it had been cut short.
+    pytest.param("experiment-step", WILD_RIVALS, id="a late leader stops an Experiment"),
 ]
 
 
