@@ -1,10 +1,15 @@
 """Releases with an experiment step, by a whole controller in the embedded cluster."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
+from rollouts.api.experiment import Experiment
+from rollouts.controllers.experiment_world import with_traffic
 from rollouts.controllers.explain import explain
+from rollouts.controllers.trials import rollouts_of_belongings
 from rollouts.kube.api import Obj
+from rollouts.kube.queue import Key
 from rollouts.kube.resources import (
     ANALYSIS_RUNS,
     CONFIG_MAPS,
@@ -13,7 +18,9 @@ from rollouts.kube.resources import (
     ROLLOUTS,
     SERVICES,
 )
-from tests.controllers.experiments_world import SHOP, Shop, metric, story
+from rollouts.kube.store import Store
+from rollouts.planner.experiment.world import World
+from tests.controllers.experiments_world import ARGO, SHOP, Shop, metric, story
 
 STEP = {
     "templates": [
@@ -148,6 +155,38 @@ async def test_it_runs_with_its_shares_for_its_time_and_leaves_no_trace(shop: Sh
     assert [run["status"]["phase"] for run in runs.values()] == ["Successful"]
     assert "currentExperiment" not in (await release.status())["canary"]
     await release.end()
+
+
+@story()
+async def test_what_is_on_record_is_asked_of_the_server_before_pods_go(shop: Shop) -> None:
+    """However late a cache may be: it knows nothing of any share here."""
+    release = Release(shop)
+    await release.begin()
+    running = await release.experiment("Running")
+    await asyncio.sleep(5)
+    name = running["metadata"]["name"]
+    late = World(now=shop.clock.wall(), experiment=Experiment.decode(running))
+    found = await with_traffic(shop.api, late)
+    assert found.in_traffic == {f"{name}-baseline", f"{name}-canary"}
+    other = {**running, "metadata": {**running["metadata"], "ownerReferences": []}}
+    alone = await with_traffic(shop.api, replace(late, experiment=Experiment.decode(other)))
+    assert alone.in_traffic == frozenset()
+    await release.end()
+
+
+def test_what_belongs_to_an_experiment_concerns_its_rollout() -> None:
+    def child(kind: str, owner: str, name: str) -> Obj:
+        reference = {"apiVersion": ARGO, "kind": kind, "name": owner, "controller": True}
+        return {"metadata": {"name": name, "namespace": SHOP, "ownerReferences": [reference]}}
+
+    known = Store(EXPERIMENTS)
+    for each in (child("Rollout", "web", "web-1"), child("Other", "x", "free")):
+        known.put(each)
+    keys_of = rollouts_of_belongings(known)
+    assert list(keys_of(child("Experiment", "web-1", "web-1-a"))) == [Key(SHOP, "web")]
+    assert list(keys_of(child("Experiment", "free", "free-a"))) == []
+    assert list(keys_of(child("Experiment", "gone", "gone-a"))) == []
+    assert list(keys_of(child("ReplicaSet", "web-1", "pod"))) == []
 
 
 @story()

@@ -88,6 +88,23 @@ def test_even_without_a_delay_no_pod_goes_while_the_router_knows_it(delay, verif
     assert model.additional == {}
 
 
+def test_while_the_rollout_cannot_be_acted_upon_pods_with_traffic_stay():
+    at_once = {"experiment": {**SHARED["experiment"], "scaleDownDelaySeconds": 0}}
+    model = started(at_once, PAUSE)
+    model.change({"spec": {"progressDeadlineSeconds": -1}})
+    model.settle_slowly()
+    assert model.codes()[0] == "InvalidSpec"
+    model.wait(3600)
+    model.settle_slowly()
+    assert model.phases == ["Successful"]
+    assert sum(model.additional.values()) == 15
+    assert set(model.backends.values()) == {1}
+    model.change({"spec": {"progressDeadlineSeconds": None}})
+    model.settle_slowly()
+    assert model.additional == {}
+    assert set(model.backends.values()) <= {0}
+
+
 @pytest.mark.parametrize("verifying", [False, True])
 def test_an_abort_takes_the_shares_before_the_experiment_is_stopped(verifying):
     model = started(verifying=verifying)
