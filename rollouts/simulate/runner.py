@@ -125,7 +125,7 @@ def differences(calm: Outcome, run: Outcome) -> list[str]:
 def _most_writes(calm: Outcome, plan: FaultPlan) -> float:
     """How many writes a plan excuses: a few per fault; in proportion for storms and rivals."""
     if plan.storm is not None or plan.leaders > 1:
-        return _STORM_WRITES * calm.writes * plan.leaders
+        return _STORM_WRITES * calm.writes * plan.leaders + _EXTRA_WRITES
     return calm.writes + _EXTRA_WRITES * (1 + len(plan.hits))
 
 
