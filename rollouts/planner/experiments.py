@@ -47,6 +47,8 @@ def passed(draft: Draft, canary: CanaryStrategy) -> bool:
 
 def _tidy(draft: Draft) -> None:
     """Stop what no longer matters, and forget what is finished beyond the history limits."""
+    if not draft.world.experiments:
+        return
     named = draft.status.canary.current_experiment
     idle = [each for each in draft.world.experiments if each.owned and each.name != named]
     for trial in idle:
