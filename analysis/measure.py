@@ -114,7 +114,7 @@ class Measurer:
     async def _perform(self, run: RunRef, task: Task, given: Given) -> Done:
         started = self.now()
         read = Overheard(run.secrets)
-        run = replace(run, secrets=read)
+        run = replace(run, secrets=read, sharing=task.plan.sharing)
         metadata: Mapping[str, str] = {}
         try:
             if given.missing and task.action is Action.MEASURE:

@@ -34,6 +34,7 @@ class MetricPlan:
     limits: Limits
     dry_run: bool
     retention: int  # measurements kept in the status
+    sharing: int = 1  # sequential metrics that share the run's chance of a false verdict
 
     @property
     def name(self) -> str:
@@ -63,6 +64,10 @@ def plan_run(spec: RunSpec) -> RunPlan:
     )
     retention = {name: spec.measurement_retention[i].limit for i, name in reversed(kept)}
     dry_names = {name for _, name in dry}
+    sharing = sum(
+        metric.provider.sequential is not None and metric.name not in dry_names
+        for metric in resolved
+    )
     return RunPlan(
         tuple(
             MetricPlan(
@@ -71,6 +76,7 @@ def plan_run(spec: RunSpec) -> RunPlan:
                 limits_of(metric),
                 metric.name in dry_names,
                 max(1, retention.get(metric.name, DEFAULT_RETENTION)),
+                max(1, sharing),
             )
             for source, metric in zip(spec.metrics, resolved, strict=True)
         ),

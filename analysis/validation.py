@@ -7,6 +7,7 @@ measurement errors, or in lint. Called before a run measures anything, and for t
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
+from analysis.comparisons import nonsense
 from analysis.decode import Problem
 from analysis.limits import Limits, integer, limits_of
 from analysis.provider_rules import contradictions
@@ -40,7 +41,7 @@ def validate_metric(metric: Metric) -> list[str]:
         problems.append("no provider specified")
     elif len(configured) > 1:
         problems.append("multiple providers specified")
-    return [*problems, *contradictions(metric.provider)]
+    return [*problems, *contradictions(metric.provider), *nonsense(metric)]
 
 
 def _unreadable(metric: Metric) -> Iterator[str]:

@@ -53,12 +53,16 @@ class NoSecrets:
 
 @dataclass(frozen=True, slots=True)
 class RunRef:
-    """Whose measurement it is, and the Secrets it may use."""
+    """Whose measurement it is, and the Secrets it may use.
+
+    ``sharing``: how many sequential metrics of the run share one chance of a false verdict.
+    """
 
     namespace: str
     name: str
     uid: str
     secrets: Secrets = field(default_factory=NoSecrets, repr=False, compare=False)
+    sharing: int = 1
 
 
 class MetricProvider(Protocol):

@@ -66,18 +66,160 @@ class RangeQuery(Model):
     step: Duration = Field("", description="Distance between two points, as a duration.")
 
 
-class Prometheus(Model):
+class PrometheusServer(Model):
+    """How a Prometheus server is reached."""
+
     address: str = Field(
         "",
         description="URL of the server (ARGO_ROLLOUTS_PROMETHEUS_ADDRESS of the controller).",
     )
-    query: str = Field("", description="PromQL to evaluate.")
     authentication: Authentication | None = Field(None, description="Who is asking.")
-    timeout: Int64 | None = Field(None, description="Seconds to wait for the answer (30).")
+    timeout: Int64 | None = Field(None, description="Seconds to wait for an answer (30).")
     insecure: bool = Field(False, description="Do not verify the server's certificate.")
     headers: list[KeyValue] = Field(default_factory=list, description="Headers to send.")
+
+
+class Prometheus(PrometheusServer):
+    query: str = Field("", description="PromQL to evaluate.")
     range_query: RangeQuery | None = Field(
         None, description="Ask for a range of points instead of the value now."
+    )
+
+
+class Counters(Model):
+    """Two counters as they are, without rate(); by pod, so that restarts are seen."""
+
+    bad: str = Field(
+        "",
+        description="PromQL of the counter of bad requests, e.g. "
+        '`sum by (pod) (requests_total{code=~"5.."})`.',
+        json_schema_extra=REQUIRED,
+    )
+    total: str = Field(
+        "",
+        description="PromQL of the counter of all requests, by the same labels.",
+        json_schema_extra=REQUIRED,
+    )
+
+
+class Buckets(Model):
+    """The buckets of a histogram, as they are, of both versions."""
+
+    canary: str = Field(
+        "",
+        description="PromQL of the canary's buckets, e.g. "
+        "`sum by (le, pod) (request_duration_seconds_bucket{...})`.",
+        json_schema_extra=REQUIRED,
+    )
+    stable: str = Field(
+        "",
+        description="PromQL of the stable version's buckets, by the same labels.",
+        json_schema_extra=REQUIRED,
+    )
+    slower_than: list[str] = Field(
+        default_factory=list,
+        description='Bounds of buckets, as in the label le, e.g. `["0.25", "1"]`: a request is bad '
+        "that took longer. Each is a question of its own, and they share alpha.",
+        json_schema_extra=REQUIRED,
+    )
+
+
+class Sequential(Model):
+    """The canary compared with the stable version look by look; it decides by itself."""
+
+    prometheus: PrometheusServer = Field(
+        default_factory=PrometheusServer, description="The server that has the counters."
+    )
+    canary: Counters | None = Field(None, description="Requests of the canary.")
+    stable: Counters | None = Field(None, description="Requests of the stable version.")
+    latency: Buckets | None = Field(
+        None, description="Compare how many requests are slow; excludes canary and stable."
+    )
+    alpha: str = Field(
+        "0.01",
+        description="Chance that a run fails a canary that is no worse; the sequential metrics of "
+        "a run share it.",
+    )
+    margin: str = Field(
+        "10%", description="How much more of its requests may be bad on the canary than on stable."
+    )
+    minimum_requests: Int64 = Field(
+        100, description="Requests each version must have answered before the metric can succeed."
+    )
+    interval: Duration = Field("10s", description="Time between two looks.")
+    duration: Duration = Field(
+        "10m", description="When to stop looking: by then the canary has failed, or it passes."
+    )
+
+
+class KayentaThreshold(Model):
+    pass_: Int64 = Field(
+        0, alias="pass", description="Lowest score that succeeds.", json_schema_extra=REQUIRED
+    )
+    marginal: Int64 = Field(
+        0,
+        description="Lowest score that is inconclusive; anything below fails.",
+        json_schema_extra=REQUIRED,
+    )
+
+
+class JudgeMetric(Model):
+    """A pair of series that is compared."""
+
+    name: str = Field("", description="Name of the comparison.", json_schema_extra=REQUIRED)
+    canary: str = Field("", description="PromQL of the canary.", json_schema_extra=REQUIRED)
+    stable: str = Field("", description="PromQL to compare with.", json_schema_extra=REQUIRED)
+    group: str = Field("", description="Group the score is put together by (the metric itself).")
+    direction: str = Field(
+        "either",
+        description="Which change fails.",
+        json_schema_extra={"enum": ["increase", "decrease", "either"]},
+    )
+    nan_strategy: str = Field(
+        "remove",
+        description="What points without a value count as.",
+        json_schema_extra={"enum": ["remove", "replace"]},
+    )
+    outliers: str = Field(
+        "keep",
+        description="What is done about outliers (interquartile range, factor 3).",
+        json_schema_extra={"enum": ["keep", "remove"]},
+    )
+    effect_size: str = Field(
+        "meanRatio",
+        description="How the size of a difference is measured.",
+        json_schema_extra={"enum": ["meanRatio", "cles"]},
+    )
+    allowed_increase: str = Field(
+        "", description="Effect from which on an increase counts (1 for meanRatio, 0.5 for cles)."
+    )
+    allowed_decrease: str = Field(
+        "", description="Effect below which a decrease counts (1 for meanRatio, 0.5 for cles)."
+    )
+    critical: bool = Field(False, description="The score is 0 when this comparison fails.")
+    must_have_data: bool = Field(False, description="No data counts as a failed comparison.")
+
+
+class Judge(Model):
+    """Series of both versions compared once, at the end, as Kayenta's judge does."""
+
+    prometheus: PrometheusServer = Field(
+        default_factory=PrometheusServer, description="The server that has the series."
+    )
+    duration: Duration = Field(
+        "", description="How long to gather points.", json_schema_extra=REQUIRED
+    )
+    step: Duration = Field("60s", description="Time between two points.")
+    metrics: list[JudgeMetric] = Field(
+        default_factory=list, description="What is compared.", json_schema_extra=REQUIRED
+    )
+    group_weights: dict[str, Int64] = Field(
+        default_factory=dict,
+        description="Weight of each group in percent; groups without one share what is left.",
+    )
+    threshold: KayentaThreshold = Field(
+        default_factory=lambda: KayentaThreshold.model_validate({"pass": 95, "marginal": 75}),
+        description="What scores mean (pass 95, marginal 75).",
     )
 
 
@@ -164,17 +306,6 @@ class NewRelic(Model):
     )
     query: str = Field("", description="NRQL to evaluate.", json_schema_extra=REQUIRED)
     timeout: Int64 | None = Field(None, description="Seconds to wait for the answer (5).")
-
-
-class KayentaThreshold(Model):
-    pass_: Int64 = Field(
-        0, alias="pass", description="Lowest score that succeeds.", json_schema_extra=REQUIRED
-    )
-    marginal: Int64 = Field(
-        0,
-        description="Lowest score that is inconclusive; anything below fails.",
-        json_schema_extra=REQUIRED,
-    )
 
 
 class KayentaScopeDetail(Model):
@@ -297,6 +428,12 @@ class Provider(Model):
     graphite: Graphite | None = Field(None, description="A Graphite target.")
     influxdb: Influxdb | None = Field(None, description="An InfluxDB query.")
     skywalking: Skywalking | None = Field(None, description="An Apache SkyWalking query.")
+    sequential: Sequential | None = Field(
+        None, description="The canary compared with the stable version, look by look."
+    )
+    judge: Judge | None = Field(
+        None, description="Series of both versions compared once, at the end."
+    )
     plugin: FreeObject | None = Field(
         None, description="A metric plug-in by name, with its own configuration."
     )

@@ -28,7 +28,7 @@ from analysis.providers.base import (
     Question,
     RunRef,
 )
-from analysis.providers.config import Prometheus, RangeQuery
+from analysis.providers.config import Prometheus, PrometheusServer, RangeQuery
 from analysis.providers.http import Request, Response
 from analysis.providers.tools import Tools
 from analysis.spec import Metric
@@ -64,12 +64,12 @@ class PrometheusSource:
         else:
             path, form = "/api/v1/query_range", form | _range(config.range_query, question)
         return read_answer(
-            await self.exchange(config, path, form, _timeout(config), namespace=run.namespace)
+            await self.exchange(config, path, form, timeout_of(config), namespace=run.namespace)
         )
 
     async def exchange(
         self,
-        config: Prometheus,
+        config: PrometheusServer,
         path: str,
         form: Mapping[str, str],
         seconds: float,
@@ -201,7 +201,8 @@ def _range(wanted: RangeQuery, question: Question) -> dict[str, str]:
     return {"start": f"{start:.3f}", "end": f"{end:.3f}", "step": f"{step:g}"}
 
 
-def _timeout(config: Prometheus) -> float:
+def timeout_of(config: PrometheusServer) -> float:
+    """Seconds an answer may take. Raises ProviderError."""
     timeout = DEFAULT_TIMEOUT if config.timeout is None else config.timeout
     if timeout < 0:
         raise ProviderError("prometheus timeout should not be negative")

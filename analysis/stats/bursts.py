@@ -11,15 +11,16 @@ from typing import Final
 
 from analysis.stats.beta import log_beta
 
-CORRELATIONS: Final = (0.05, 0.15, 0.3, 0.5, 0.7, 0.9)
+CORRELATIONS: Final = (0.1, 0.25, 0.5, 0.8)
 """Besides 0."""
 RATIOS: Final = (2.0, 5.0, 15.0)
 """How many times stable's rate a canary that is worse may have, where errors come in bursts."""
 
 
 def log_ratio(canary: int, bad: int, share: float, expected: float, correlation: float) -> float:
-    """How much likelier one interval's counts are with bursts than with independent events, in
-    logarithms: ``expected`` is the share of bad events on the canary with bursts, ``share`` without.
+    """How much likelier one interval's counts are with bursts than with independent events.
+
+    In logarithms. The canary's share of bad events is ``expected`` with, and ``share`` without.
     """
     size = (1 - correlation) / correlation
     a, b = expected * size, (1 - expected) * size

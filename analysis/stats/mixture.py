@@ -13,7 +13,7 @@ from typing import Final
 
 from analysis.stats.beta import log_beta, log_tails
 
-CONCENTRATION: Final = 10.0
+CONCENTRATION: Final = 4.0
 """How firmly the mixture expects probabilities near the share: as if so many events were seen."""
 
 

@@ -18,7 +18,7 @@ from analysis.stats.beta import log_sum
 from analysis.stats.mixture import log_e, with_margin
 
 _STEP: Final = 0.1  # relative change of the share from which on a weight was changed
-_BURSTS: Final = 0.2  # of the mixture expects bursts
+_BURSTS: Final = 0.1  # of the mixture expects bursts
 _NOISE: Final = 4.0  # standard deviations: what chance alone does to a share
 
 
@@ -44,7 +44,7 @@ class Rules:
     minimum: int
 
     def threshold(self, questions: int) -> float:
-        """ln of the E-value that decides one of so many questions."""
+        """Ln of the E-value that decides one of so many questions."""
         return math.log(questions / self.alpha)
 
 
@@ -128,13 +128,22 @@ def look(state: State, counts: Sequence[Counts], rules: Rules) -> tuple[State, F
             _added(known, one, share) for known, one in zip(state.questions, counts, strict=True)
         ]
         state = replace(state, questions=tuple(questions), canary=segment[0], all=segment[1])
-    scores = [_score(state, each, rules) for each in state.questions]
-    questions = [
+    scores = _scores(state, rules)
+    best = [
         replace(each, best=max(each.best, more))
         for each, (more, _) in zip(state.questions, scores, strict=True)
     ]
-    state = replace(state, questions=tuple(questions))
+    state = replace(state, questions=tuple(best))
     return state, _found(state, scores, rules)
+
+
+def assess(state: State, rules: Rules) -> Found:
+    """What is known without another look."""
+    return _found(state, _scores(state, rules), rules)
+
+
+def _scores(state: State, rules: Rules) -> list[tuple[float, float]]:
+    return [_score(state, each, rules) for each in state.questions]
 
 
 def _share_changed(state: State, canary: int, every: int) -> bool:
@@ -189,7 +198,7 @@ def _added(known: Evidence, counts: Counts, share: float) -> Evidence:
 
 
 def _score(state: State, known: Evidence, rules: Rules) -> tuple[float, float]:
-    """ln E for "worse" and for "no worse".
+    """Ln E for "worse" and for "no worse".
 
     Half of the mixture expects independent errors, half bursts; both are compared with whatever
     explains a canary that is no worse best, bursts included. So no burst alone decides.
@@ -203,7 +212,7 @@ def _score(state: State, known: Evidence, rules: Rules) -> tuple[float, float]:
 
 
 def _found(state: State, scores: Sequence[tuple[float, float]], rules: Rules) -> Found:
-    """"Worse" in one question suffices; "no worse" must hold in all of them."""
+    """One question suffices for "worse"; "no worse" must hold in all of them."""
     threshold = rules.threshold(len(scores))
     powered = min(state.total_canary, state.total_stable) >= rules.minimum
     best = max(range(len(scores)), key=lambda at: state.questions[at].best)

@@ -44,6 +44,8 @@ _PROVIDERS: Final = (
     "graphite",
     "influxdb",
     "skywalking",
+    "sequential",
+    "judge",
     "plugin",
 )
 

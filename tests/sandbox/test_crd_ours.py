@@ -138,7 +138,7 @@ ONE_STEP = (
 )
 ONE_PROVIDER = (
     "a metric needs exactly one provider: prometheus, kayenta, web, datadog, wavefront, newRelic,"
-    " job, cloudWatch, graphite, influxdb, skywalking, plugin"
+    " job, cloudWatch, graphite, influxdb, skywalking, sequential, judge, plugin"
 )
 CANARY = rollout({"canary": {}})
 
