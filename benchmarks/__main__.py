@@ -1,7 +1,8 @@
 """``python -m benchmarks [NAME...] [--full]``: measure, then print one table.
 
 Owns which benchmarks there are and in which order. Without names all of them run, in under five
-minutes; ``--full`` lets ``scale`` go up to 1 000 Rollouts. A missed target is marked, not an error:
+minutes; ``--full`` lets ``scale`` go up to 1 000 Rollouts, and ``sequential`` make 10 000 releases
+of each kind (a quarter of an hour). A missed target is marked, not an error:
 what else the machine does is part of every number.
 """
 
@@ -15,6 +16,7 @@ from benchmarks import (
     bench_memory,
     bench_pure,
     bench_reconcile,
+    bench_sequential,
     bench_start,
     bench_writes,
     scale,
@@ -31,6 +33,9 @@ def _benchmarks(*, full: bool) -> dict[str, Callable[[], Iterator[Row]]]:
         "writes": bench_writes.run,
         "memory": bench_memory.run,
         "analysis": bench_analysis.run,
+        "sequential": partial(
+            bench_sequential.run, bench_sequential.FULL if full else bench_sequential.FEW
+        ),
         "scale": partial(scale.run, scale.FULL_COUNTS if full else scale.COUNTS),
     }
 
@@ -38,7 +43,9 @@ def _benchmarks(*, full: bool) -> dict[str, Callable[[], Iterator[Row]]]:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(_benchmarks(full=False)))
-    parser.add_argument("--full", action="store_true", help="scale: 1000 Rollouts, too")
+    parser.add_argument(
+        "--full", action="store_true", help="scale: 1000 Rollouts, too; sequential: 10000 releases"
+    )
     chosen = parser.parse_args()
     known = _benchmarks(full=chosen.full)
     if unknown := [name for name in chosen.names if name not in known]:
