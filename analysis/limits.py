@@ -13,12 +13,16 @@ from analysis.times import parse_duration
 
 ERROR_RETRY_SECONDS: Final = 10.0
 """After an error the next measurement follows this soon, whatever the interval says."""
+SHORTEST_INTERVAL: Final = 1.0
+"""Measurements remember whole seconds: what is due sooner would be measured without a pause."""
 _INTEGER: Final = re.compile(r"[+-]?[0-9]{1,10}")
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """``count`` is None when measuring never ends by itself; ``interval`` and delay in seconds."""
+    """``count`` is None when measuring never ends by itself; ``interval`` (one second or more) and
+    delay in seconds.
+    """
 
     count: int | None
     interval: float | None
@@ -43,7 +47,7 @@ def integer(value: int | str | None, default: int = 0) -> int:
 def limits_of(metric: Metric) -> Limits:
     """Raises ValueError where a number or a duration cannot be read."""
     count = integer(metric.count)
-    interval = parse_duration(metric.interval) if metric.interval else None
+    interval = max(SHORTEST_INTERVAL, parse_duration(metric.interval)) if metric.interval else None
     wanted = count if count > 0 else 1 if interval is None else None
     return Limits(
         count=wanted,

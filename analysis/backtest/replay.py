@@ -14,7 +14,7 @@ from typing import Any, Final
 from analysis.backtest.history import History
 from analysis.backtest.server import Server
 from analysis.driver import Pace, drive, is_open_ended, undecided
-from analysis.limits import ERROR_RETRY_SECONDS
+from analysis.limits import ERROR_RETRY_SECONDS, limits_of
 from analysis.measure import Given, Measurer
 from analysis.plan import MetricPlan, RunPlan, with_secrets
 from analysis.providers.base import (
@@ -141,7 +141,8 @@ class _Past:
                 step = int(parse_duration(config.range_query.step))
                 kind, data = await history.range(start, end, step)
             else:
-                step = int(parse_duration(metric.interval)) if metric.interval else self._step
+                interval = limits_of(metric).interval
+                step = self._step if interval is None else int(interval)
                 kind, data = await history.instant(int(self._live.now()), step)
         except ProviderError as error:
             self.failure = self.failure or f"metric '{metric.name}': {error}"

@@ -197,6 +197,15 @@ def test_the_next_measurement_follows_the_interval_but_errors_are_asked_again_so
     assert wake_at(plan, status, NOW) == NOW + wait
 
 
+@pytest.mark.parametrize("interval", ["500ms", "1ms", "0s"])
+def test_a_metric_is_measured_once_a_second_at_most(interval):
+    plan = planned({"interval": interval})
+    status = conclude(plan, played(plan, S), NOW, stopping=False)
+    assert wake_at(plan, status, NOW + 0.25) == NOW + 1
+    assert tasks(plan, status, NOW + 0.75) == []
+    assert [t.action for t in tasks(plan, status, NOW + 1)] == [Action.MEASURE]
+
+
 def test_an_error_without_an_interval_is_asked_again_too():
     plan = planned({})
     assert wake_at(plan, played(plan, E), NOW) == NOW + 10

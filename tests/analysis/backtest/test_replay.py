@@ -124,10 +124,16 @@ def test_a_range_query_looks_back_from_the_virtual_moment():
     assert release.run.decisive.value == "[0.99,0.99,0.99,0.99,0.81]"
 
 
+def test_a_metric_that_asks_without_a_pause_is_replayed_once_a_second_as_it_would_be_measured():
+    plan = planned(metric(interval="500ms", count=3))
+    (release,), _ = replayed(plan, bad_from(NOON + 2), [NOON])
+    assert (release.run.phase, release.run.ended - NOON) == (Phase.FAILED, 2)
+
+
 def test_what_cannot_be_replayed_says_why():
     (web,) = planned(metric(provider={"web": {"url": "http://x"}})).metrics
     assert "web keeps no history" in refusal(web)
-    (fast,) = planned(metric(interval="500ms")).metrics
+    (fast,) = planned(metric(interval="1500ms")).metrics
     assert "whole seconds" in refusal(fast)
     (plain,) = planned(metric()).metrics
     assert refusal(plain) == ""
