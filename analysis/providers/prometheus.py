@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any, Final
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 import orjson
 
@@ -93,7 +93,9 @@ class PrometheusSource:
         posted = replace(request, body=body.encode())
         response = await self.sender.send(namespace, posted, who)
         if response.status in (405, 501):
-            asked = replace(request, method="GET", url=f"{request.url}?{body}")
+            # A blank is %20: signatures are checked over a query in which a plus is a plus.
+            query = urlencode(form, quote_via=quote)
+            asked = replace(request, method="GET", url=f"{request.url}?{query}")
             response = await self.sender.send(namespace, asked, who)
         return response
 

@@ -4,8 +4,9 @@ import hashlib
 import hmac
 import socket
 import sys
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, quote, unquote, urlsplit
 
+import httpx
 import orjson
 import pytest
 
@@ -163,6 +164,32 @@ async def test_another_body_has_another_signature():
     assert not signature_is_right(
         "POST", request.url, headers, request.body + b"&query=other", "aps", "eu-west-1"
     )
+
+
+async def test_a_query_by_get_is_signed_as_it_is_sent():
+    """Amazon reads a plus in a query as a plus, so a blank must not be sent as one."""
+    query = 'sum(rate(errors{path=~"/a+b|c d"}[1m])) + 1'
+
+    class GetOnly(Recorder):
+        async def send(self, request):
+            found = await super().send(request)
+            return found if request.method == "GET" else Response(405, b"no")
+
+    http = GetOnly()
+    assert answered(await asked(http, prometheus(query=query))).value == "[0.5]"
+    refused, request = http.sent
+    assert refused.method == "POST"
+    sent = str(httpx.Request(request.method, request.url).url)
+    given = [part.partition("=") for part in urlsplit(sent).query.split("&")]
+    assert {name: unquote(value) for name, _, value in given}["query"] == query
+    assert signature_is_right("GET", canonical(sent), headers_of(request), b"", "aps", "eu-west-1")
+
+
+def canonical(url):
+    """The URL with its query as Amazon signs it: decoded, sorted, and encoded anew."""
+    pairs = sorted(part.split("=", 1) for part in urlsplit(url).query.split("&"))
+    query = "&".join("=".join(quote(unquote(text), safe="-_.~") for text in p) for p in pairs)
+    return urlsplit(url)._replace(query=query).geturl()
 
 
 async def test_the_region_of_the_metric_is_signed_for():
