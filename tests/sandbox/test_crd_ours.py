@@ -6,7 +6,10 @@ from functools import cache
 import pytest
 
 from rollouts.api import crdgen
+from rollouts.kube.errors import NotFound
+from rollouts.kube.resources import ANALYSIS_RUNS, CRDS, EXPERIMENTS
 from rollouts.sandbox.crd import CustomType, load
+from tests.sandbox.serverworld import World
 
 
 @cache
@@ -250,6 +253,24 @@ def test_names_scopes_and_subresources_are_the_reference_ones():
     assert rollouts.storage.scale.spec_replicas == ".spec.replicas"
     assert rollouts.storage.scale.label_selector == ".status.selector"
     assert {k.kind for k in kinds().values() if not k.namespaced} == {"ClusterAnalysisTemplate"}
+
+
+@pytest.mark.parametrize(
+    "resource", [ANALYSIS_RUNS, EXPERIMENTS], ids=lambda resource: resource.kind
+)
+def test_runs_and_experiments_have_no_door_for_their_status(resource):
+    """As with the reference: a status is written with the rest, and is a new generation."""
+    world = World()
+    for crd in crdgen.crds():
+        world.create(CRDS, crd)
+    body = {"apiVersion": resource.api_version, "kind": resource.kind, "metadata": {"name": "one"}}
+    spec = {"metrics": []} if resource is ANALYSIS_RUNS else {"templates": []}
+    made = world.create(resource, {**body, "spec": spec, "status": {"phase": "Pending"}})
+    assert (made["status"], made["metadata"]["generation"]) == ({"phase": "Pending"}, 1)
+    changed = world.patch(resource, "one", {"status": {"phase": "Running"}})
+    assert (changed["status"], changed["metadata"]["generation"]) == ({"phase": "Running"}, 2)
+    with pytest.raises(NotFound):
+        world.patch(resource, "one", {"status": {"phase": "Forged"}}, subresource="status")
 
 
 def test_the_pod_template_survives_pruning_whole():
