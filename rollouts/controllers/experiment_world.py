@@ -20,7 +20,8 @@ from rollouts.controllers.gather import (
     Find,
     templates_of,
 )
-from rollouts.controllers.manager import KeyMapper, own_key, owner_key
+from rollouts.controllers.manager import KeyMapper, WhenChanged, own_key, owner_key
+from rollouts.controllers.runnews import of_run
 from rollouts.kube.api import KubeApi, Obj
 from rollouts.kube.errors import NotFound
 from rollouts.kube.queue import Key
@@ -97,7 +98,7 @@ def sources(caches: Caches) -> list[tuple[Store, KeyMapper]]:
         (caches.experiments, own_key),
         (caches.replica_sets, by_owner),
         (caches.services, by_owner),
-        (caches.runs, by_owner),
+        (caches.runs, WhenChanged(by_owner, of_run)),
         (caches.templates, users),
         (caches.rollouts, given_traffic),
     ]

@@ -89,6 +89,23 @@ def owner_key(kind: str, group: str) -> KeyMapper:
     return keys
 
 
+@dataclass(frozen=True, slots=True)
+class WhenChanged:
+    """``mapper``, which hears only of changes to what ``view`` shows of an object."""
+
+    mapper: KeyMapper
+    view: Callable[[Obj], object]
+
+    def __call__(self, obj: Obj) -> Iterable[Key]:
+        return self.mapper(obj)
+
+    def is_news(self, change: Change) -> bool:
+        """Whether it shows; objects that come and go always do."""
+        if change.old is None or change.new is None:
+            return True
+        return self.view(change.old) != self.view(change.new)
+
+
 class Manager:
     """Everything of one controller process. ``run`` may be called once.
 
@@ -348,6 +365,8 @@ def _connect(controller: Controller) -> None:
     for store, mapper in controller.sources:
 
         def hear(change: Change, mapper: KeyMapper = mapper) -> None:
+            if isinstance(mapper, WhenChanged) and not mapper.is_news(change):
+                return
             priority = Priority.LOW if change.initial else Priority.NORMAL
             for obj in (change.old, change.new):
                 for key in _keys(mapper, obj) if obj is not None else ():

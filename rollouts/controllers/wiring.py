@@ -37,6 +37,7 @@ from rollouts.controllers.manager import (
     KeyMapper,
     Manager,
     Reconciler,
+    WhenChanged,
     own_key,
     owner_key,
 )
@@ -44,6 +45,7 @@ from rollouts.controllers.metrics import Metrics
 from rollouts.controllers.podwatch import rollouts_of_pods
 from rollouts.controllers.reading import RolloutReader
 from rollouts.controllers.rollout import RolloutReconciler
+from rollouts.controllers.runnews import of_run
 from rollouts.controllers.service import ServiceReconciler
 from rollouts.controllers.settings import Settings
 from rollouts.controllers.trials import rollouts_of_belongings
@@ -261,7 +263,7 @@ def _sources(caches: Caches) -> list[tuple[Store, KeyMapper]]:
     sources: list[tuple[Store, KeyMapper]] = [
         (caches.rollouts, own_key),
         (caches.replica_sets, by_owner),
-        (caches.runs, by_owner),
+        (caches.runs, WhenChanged(by_owner, of_run)),
         (caches.experiments, by_owner),
         (caches.replica_sets, of_experiments),
         (caches.services, of_experiments),
