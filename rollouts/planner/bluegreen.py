@@ -87,7 +87,7 @@ def nobody_served(draft: Draft, active: str) -> bool:
 def _fast_rollback(draft: Draft) -> bool:
     """Going back to a revision whose pods are still waiting for their scale-down."""
     stable = draft.stable
-    older = stable is not None and draft.new.created < stable.created
+    older = stable is not None and draft.new.older_than(stable)
     deadline = draft.new.deadline_at
     waiting = deadline is not None and draft.now < deadline
     return (older and waiting) or promotion.within_rollback_window(draft)

@@ -60,7 +60,7 @@ def _on_change(draft: Draft, record: RolloutDuration | None) -> RolloutDuration 
     if record is None or not _in_progress(record):
         return record if at_target else _start(draft)
     stable = draft.stable
-    if at_target or (stable is not None and draft.new.created < stable.created):
+    if at_target or (stable is not None and draft.new.older_than(stable)):
         word = CompletionStatus.ROLLED_BACK
         if at_target or promotion.within_rollback_window(draft) or _still_up(draft):
             word = CompletionStatus.FAST_ROLLED_BACK

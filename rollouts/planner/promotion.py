@@ -16,9 +16,9 @@ def within_rollback_window(draft: Draft) -> bool:
     The window counts the ReplicaSets created between it and the stable one.
     """
     window, stable, new = draft.spec.rollback_window, draft.stable, draft.new
-    if window is None or window.revisions <= 0 or stable is None or new.created >= stable.created:
+    if window is None or window.revisions <= 0 or stable is None or not new.older_than(stable):
         return False
-    between = [rs for rs in draft.others if new.created < rs.created < stable.created]
+    between = [rs for rs in draft.others if new.older_than(rs) and rs.older_than(stable)]
     return len(between) < window.revisions
 
 

@@ -30,9 +30,11 @@ def _number(value: object) -> int:
 def annotation_number(obj: Obj, key: str) -> int | None:
     """A decimal annotation; None where it is missing or is no number."""
     text = (obj["metadata"].get("annotations") or {}).get(key)
-    if not isinstance(text, str) or len(text) > _MOST_DIGITS or not text.isascii():
-        return None
-    return int(text) if text.isdigit() else None
+    return int(text) if isinstance(text, str) and _is_decimal(text) else None
+
+
+def _is_decimal(text: str) -> bool:
+    return len(text) <= _MOST_DIGITS and text.isascii() and text.isdigit()
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +105,19 @@ class ReplicaSet:
     @property
     def deadline_at(self) -> float | None:
         return parse_time(self.deadline)
+
+    def older_than(self, other: "ReplicaSet") -> bool:
+        """Whether it was made first. Times are whole seconds, so within one the numbers tell: the
+        first each had, since a revision that comes back gets a new one.
+        """
+        return (self.created, self._first_revision) < (other.created, other._first_revision)
+
+    @property
+    def _first_revision(self) -> int:
+        annotations = self.raw["metadata"].get("annotations") or {}
+        passed = str(annotations.get(keys.REVISION_HISTORY) or "").split(",")
+        numbers = [int(each) for each in passed if _is_decimal(each)]
+        return min([*numbers, self.revision])
 
     @property
     def fully_available(self) -> bool:
