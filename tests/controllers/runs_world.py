@@ -48,13 +48,14 @@ class Script:
 class World:
     """``api`` is what the controller uses; ``cluster.api`` what the test looks at."""
 
-    def __init__(self, script=None, *, api=None, instance_id=""):
+    def __init__(self, script=None, *, api=None, instance_id="", more=None):
         self.clock = virtual_clock()
         self.cluster = Cluster(self.clock, random.Random(7))
         self.truth = self.cluster.api
         self.api = api(self.truth) if api else self.truth
         self.script = script or Script()
         self.instance_id = instance_id
+        self.more = more or (lambda _now: {})  # other providers
         self.events = []
         self.metrics = Metrics()
         self.tasks = []
@@ -69,7 +70,9 @@ class World:
         store.subscribe(lambda change: queue.add(Key(*_key(change.object))))
         now = self.clock.wall
         jobs = JobProvider(KubeJobRunner(self.api), now)
-        providers = Providers({"prometheus": Queried(self.script, now), "job": jobs})
+        providers = Providers(
+            {"prometheus": Queried(self.script, now), "job": jobs, **self.more(now)}
+        )
         reconciler = AnalysisRunReconciler(
             self.api,
             store,

@@ -3,9 +3,10 @@
 import asyncio
 
 import pytest
+import yaml
 
 from analysis.times import parse_time
-from tests.e2e.world import World
+from tests.e2e.world import EXAMPLES, KINDS, World
 
 NAME = "sequential-analysis"
 IMAGE = "argoproj/rollouts-demo"
@@ -93,5 +94,43 @@ def test_without_traffic_a_human_decides(play):
         assert paused["stableRS"] == first
         (run,) = await world.runs(NAME, paused["currentPodHash"])
         assert "too few requests to say: 0 of the canary" in run["status"]["message"]
+
+    play(story)
+
+
+@pytest.mark.parametrize("flowing", [True, False])
+def test_a_release_that_is_over_ends_its_analysis_and_is_not_undone_by_it(play, flowing):
+    """In the background the test is longer than the release; what it has seen by then counts."""
+
+    async def story(world: World):
+        template, rollout = yaml.safe_load_all((EXAMPLES / "sequential-analysis.yaml").read_text())
+        for metric in template["spec"]["metrics"]:
+            metric["provider"]["sequential"]["duration"] = "1h"
+        canary = rollout["spec"]["strategy"]["canary"]
+        canary["analysis"] = canary["steps"].pop(1)["analysis"]
+        canary["steps"].insert(1, {"pause": {"duration": "40s"}})
+        for obj in (template, rollout):
+            await world.api.create(KINDS[obj["kind"]], obj, world.namespace)
+        first = (await world.until_phase(NAME, "Healthy"))["stableRS"]
+        world.traffic.flowing = flowing
+        await world.set_image(NAME, f"{IMAGE}:green")
+        healthy = await world.until_rollout(
+            NAME, lambda s: s.get("phase") == "Healthy" and s["stableRS"] != first, 240
+        )
+        (run,) = await world.runs(NAME, healthy["stableRS"])
+        assert run["spec"]["terminate"] is True
+
+        async def over() -> bool:
+            nonlocal run
+            (run,) = await world.runs(NAME, healthy["stableRS"])
+            return "completedAt" in run["status"]
+
+        await world.until(over)
+        assert run["status"]["phase"] == ("Successful" if flowing else "Inconclusive")
+        await asyncio.sleep(30)
+        after = await world.until_phase(NAME, "Healthy")
+        assert after["stableRS"] == healthy["stableRS"]
+        assert not after.get("abort")
+        assert not after.get("pauseConditions")
 
     play(story)

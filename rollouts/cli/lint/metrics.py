@@ -34,6 +34,7 @@ _NUMBERS: Final = (
     "consecutiveErrorLimit",
     "consecutiveSuccessLimit",
 )
+_COMPARISONS: Final = ("sequential", "judge")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +97,7 @@ def _metric(metric: Metric, path: str, values: Mapping[str, str | None]) -> Iter
 
 def _limits(metric: Metric, path: str, values: Mapping[str, str | None]) -> Iterator[Flaw]:
     """Numbers and durations, unless they come from arguments that only a Rollout gives."""
-    raw = metric.to_obj()
-    if any(_unknown_tags(raw.get(field), values) for field in _NUMBERS):
+    if _unknown_tags(_looked_at(metric), values):
         return
     try:
         resolved = substitute(metric, _given(values))
@@ -112,13 +112,22 @@ def _limits(metric: Metric, path: str, values: Mapping[str, str | None]) -> Iter
             yield Flaw(path + field, message)
 
 
+def _looked_at(metric: Metric) -> list[Any]:
+    """What is read as a number or a duration before anything is asked."""
+    raw = metric.to_obj()
+    configs = (getattr(metric.provider, name) for name in _COMPARISONS)
+    texts = [text for one in configs if one is not None for text in one.to_obj().values()]
+    settings = [text for text in texts if isinstance(text, str)]
+    return [*(raw.get(field) for field in _NUMBERS), *settings]
+
+
 def _as_run(spec: RunSpec, values: Mapping[str, str | None]) -> Iterator[Flaw]:
     """The controller's own check, when what it looks at is known."""
     raw = spec.to_obj()
     looked_at = [
         raw.get("dryRun"),
         raw.get("measurementRetention"),
-        [one.get(field) for one in raw.get("metrics", ()) for field in ("name", *_NUMBERS)],
+        [[metric.name, *_looked_at(metric)] for metric in spec.metrics],
     ]
     if _unknown_tags(looked_at, values):
         return
