@@ -586,3 +586,44 @@ def test_an_experiment_step_is_followed_to_its_templates():
     assert 'argument "app" of the template has no value' in together
     wrong = "\n".join(found(shop.replace("specRef: stable", "specRef: newest")))
     assert 'templates[0].specRef: Unsupported value: "newest"' in wrong
+
+
+TRIAL = """\
+apiVersion: argoproj.io/v1alpha1
+kind: Experiment
+metadata: {name: trial}
+spec:
+  duration: 5m
+  templates:
+    - name: a
+      selector:
+        matchLabels: {app: a}
+      template:
+        metadata:
+          labels: {app: a}
+        spec:
+          containers:
+            - {name: main, image: "shop:1"}
+  analyses:
+    - {name: ok, templateName: success}
+"""
+
+
+def test_an_experiment_is_judged_as_its_controller_would():
+    twin = TRIAL[TRIAL.index("    - name: a\n") : TRIAL.index("  analyses:")]
+    twice = changed("  analyses:\n", twin + "  analyses:\n", TRIAL)
+    assert errors(TRIAL) == []
+    assert errors(twice) == [
+        "f.yaml:4:1: error: spec: Experiment trial has repeated template name 'a' in templates"
+    ]
+    late = changed("    - name: a\n", "    - name: a\n      minReadySeconds: 601\n", TRIAL)
+    (line,) = errors(late)
+    assert "MinReadySeconds cannot be longer than ProgressDeadlineSeconds" in line
+
+
+def test_an_experiment_is_followed_to_its_templates():
+    path = "spec.analyses[0].templateName"
+    assert [line for line in found(TRIAL) if path in line] == [
+        f'f.yaml:17:32: warning: {path}: AnalysisTemplate "success" is not in the files given'
+    ]
+    assert found(f"{TRIAL}---\n{TEMPLATE}") == []

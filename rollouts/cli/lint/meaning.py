@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from analysis.spec import TemplateRef
+from rollouts.api.experiment import Experiment
+from rollouts.api.experimentvalidation import first_problem
 from rollouts.api.references import References, analyses, reference_errors, services
 from rollouts.api.rollout import Rollout
 from rollouts.api.validation import problems
@@ -72,6 +74,17 @@ def rollout_remarks(obj: Obj, known: Known) -> Iterator[Remark]:
     yield from _missing(rollout, known)
     for error in reference_errors(rollout, _references(rollout, known)):
         yield Remark(error.path, error.body)
+
+
+def experiment_remarks(obj: Obj, known: Known) -> Iterator[Remark]:
+    """What is wrong with an Experiment, by itself and with what it refers to."""
+    experiment = Experiment.decode(obj)
+    unread = [problem for problem in experiment.problems if problem.path.startswith("spec")]
+    for problem in unread:
+        yield Remark(problem.path, problem.message)
+    if not unread and (sentence := first_problem(experiment)) is not None:
+        yield Remark("spec", sentence)
+    yield from reference_remarks(obj, "analyses", known)
 
 
 def reference_remarks(obj: Obj, field: str, known: Known) -> Iterator[Remark]:

@@ -138,7 +138,7 @@ def _meant(document: Document, known: meaning.Known, strict: bool) -> Iterator[F
         case "Rollout":
             remarks = meaning.rollout_remarks(obj, known)
         case "Experiment":
-            remarks = meaning.reference_remarks(obj, "analyses", known)
+            remarks = meaning.experiment_remarks(obj, known)
         case "AnalysisRun":
             return
         case _:
