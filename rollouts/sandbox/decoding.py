@@ -52,6 +52,7 @@ def decoded(
         obj = copied(body)
     except TypeError as error:
         raise BadRequest(f"the object cannot be stored as JSON: {error}") from error
+    obj["apiVersion"], obj["kind"] = info.resource.api_version, info.resource.kind
     if not obj.get("metadata"):
         obj["metadata"] = {}
     _tidy(obj["metadata"])
@@ -73,13 +74,16 @@ def decoded(
 
 
 def check_type(info: ResourceInfo, body: Any) -> None:
-    """Raises BadRequest unless apiVersion and kind are those of the endpoint."""
+    """Raises BadRequest unless apiVersion and kind are those of the endpoint.
+
+    Types of Kubernetes' own may leave them out; the endpoint says them, too.
+    """
     resource = info.resource
     if not isinstance(body, dict):
         raise BadRequest("the request body must be an object")
-    if not body.get("kind"):
+    if info.custom is not None and not body.get("kind"):
         raise BadRequest("Object 'Kind' is missing in the request body")
-    if not body.get("apiVersion"):
+    if info.custom is not None and not body.get("apiVersion"):
         raise BadRequest("Object 'apiVersion' is missing in the request body")
     metadata = body.get("metadata") or {}
     if not isinstance(metadata, dict):
@@ -87,12 +91,12 @@ def check_type(info: ResourceInfo, body: Any) -> None:
     for field in ("name", "namespace", "generateName", "uid", "resourceVersion"):
         if not isinstance(metadata.get(field), str | None):
             raise BadRequest(f"metadata.{field} must be a string")
-    if body["apiVersion"] != resource.api_version:
+    if body.get("apiVersion") and body["apiVersion"] != resource.api_version:
         raise BadRequest(
             f"the API version in the data ({body['apiVersion']}) does not match the expected API "
             f"version ({resource.api_version})"
         )
-    if body["kind"] != resource.kind:
+    if body.get("kind") and body["kind"] != resource.kind:
         raise BadRequest(
             f"the kind in the data ({body['kind']}) does not match the expected kind "
             f"({resource.kind})"

@@ -92,7 +92,6 @@ def test_the_namespace_of_the_object_and_of_the_request_must_agree(world):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"kind": ""}, "Kind"),
         ({"kind": "Secret"}, "does not match the expected kind"),
         ({"apiVersion": "v2"}, "does not match the expected API version"),
     ],
@@ -100,6 +99,12 @@ def test_the_namespace_of_the_object_and_of_the_request_must_agree(world):
 def test_the_type_must_be_the_endpoints(world, change, message):
     with pytest.raises(BadRequest, match=message):
         world.create(CONFIG_MAPS, config_map("a") | change)
+
+
+def test_types_of_kubernetes_may_leave_out_what_the_endpoint_says(world):
+    body = config_map("a") | {"kind": "", "apiVersion": ""}
+    made = world.create(CONFIG_MAPS, body)
+    assert (made["apiVersion"], made["kind"]) == ("v1", "ConfigMap")
 
 
 def test_a_dry_run_says_what_would_be_and_leaves_no_trace(world):
