@@ -17,6 +17,7 @@ from analysis.spec import Measurement, Metric, Phase
 from analysis.times import format_time, parse_time
 
 NAMESPACE_VARIABLE: Final = "ARGO_ROLLOUTS_ANALYSIS_JOB_NAMESPACE"
+KUBECONFIG_VARIABLE: Final = "ARGO_ROLLOUTS_ANALYSIS_JOB_KUBECONFIG"
 UID_LABEL: Final = "analysisrun.argoproj.io/uid"
 NAME_ANNOTATION: Final = "analysisrun.argoproj.io/name"
 NAMESPACE_ANNOTATION: Final = "analysisrun.argoproj.io/namespace"
@@ -49,15 +50,20 @@ class JobRunner(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class JobProvider:
-    """``namespace`` overrides the run's own, for Jobs that run elsewhere."""
+    """``namespace`` overrides the run's own, for Jobs that run elsewhere. ``elsewhere``: in another
+    cluster, where a run can own nothing.
+    """
 
     runner: JobRunner
     now: Now
     namespace: str = ""
+    elsewhere: bool = False
 
     async def run(self, run: RunRef, metric: Metric, ordinal: int) -> Measurement:
         now = self.now()
-        job = build_job(run, metric, ordinal, self.namespace or run.namespace)
+        namespace = self.namespace or run.namespace
+        owned = namespace == run.namespace and not self.elsewhere
+        job = build_job(run, metric, ordinal, namespace, owned=owned)
         made = await self.runner.create(job)
         meta = made["metadata"]
         stamp = format_time(now)
@@ -110,8 +116,8 @@ class JobProvider:
         return namespace, name
 
 
-def build_job(run: RunRef, metric: Metric, ordinal: int, namespace: str) -> Obj:
-    """The Job of the ``ordinal``-th measurement."""
+def build_job(run: RunRef, metric: Metric, ordinal: int, namespace: str, *, owned: bool) -> Obj:
+    """The Job of the ``ordinal``-th measurement; ``owned``: it goes when its run does."""
     config = metric.provider.job or Job()
     spec = copy.deepcopy(config.spec)
     template = _child(_child(spec, "template"), "metadata")
@@ -129,7 +135,7 @@ def build_job(run: RunRef, metric: Metric, ordinal: int, namespace: str) -> Obj:
             METRIC_ANNOTATION: metric.name,
         },
     }
-    if namespace == run.namespace:
+    if owned:
         meta["ownerReferences"] = [
             {
                 "apiVersion": "argoproj.io/v1alpha1",

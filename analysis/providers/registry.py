@@ -22,7 +22,7 @@ from analysis.providers import (
     web,
 )
 from analysis.providers.base import Providers
-from analysis.providers.job import NAMESPACE_VARIABLE, JobProvider, JobRunner
+from analysis.providers.job import KUBECONFIG_VARIABLE, NAMESPACE_VARIABLE, JobProvider, JobRunner
 from analysis.providers.plugins import Plugins
 from analysis.providers.tools import Factory, Tools
 
@@ -45,5 +45,7 @@ BUILT_IN: Final[Mapping[str, Factory]] = {
 def default_providers(tools: Tools, jobs: JobRunner) -> Providers:
     """Jobs run beside their run, or where the environment says."""
     made = {name: make(tools) for name, make in BUILT_IN.items()}
-    job = JobProvider(jobs, tools.now, tools.environ.get(NAMESPACE_VARIABLE, ""))
+    given = tools.environ
+    elsewhere = bool(given.get(KUBECONFIG_VARIABLE))
+    job = JobProvider(jobs, tools.now, given.get(NAMESPACE_VARIABLE, ""), elsewhere=elsewhere)
     return Providers({**made, "job": job, "plugin": Plugins(tools)})

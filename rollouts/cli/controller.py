@@ -221,5 +221,12 @@ def _manager(connection: "Connection", settings: "Settings") -> "Manager":
     )
     manager.before_sync = memory.before_sync
     manager.after_sync = memory.after_sync
-    manager.on_stop = api.close
+    others = manager.on_stop
+
+    async def close() -> None:
+        if others is not None:
+            await others()
+        await api.close()
+
+    manager.on_stop = close
     return manager

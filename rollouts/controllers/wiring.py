@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final
 
 from analysis.providers.http import HttpClient
+from analysis.providers.job import KUBECONFIG_VARIABLE
 from analysis.providers.prometheus import ADDRESS_VARIABLE
 from analysis.providers.registry import default_providers
 from analysis.providers.tools import Tools
@@ -31,6 +32,7 @@ from rollouts.controllers.gather import (
     Gatherer,
     by_workload,
 )
+from rollouts.controllers.job_cluster import RemoteJobRunner, over_http
 from rollouts.controllers.job_runner import KubeJobRunner
 from rollouts.controllers.manager import (
     Controller,
@@ -108,7 +110,8 @@ def controller_set(
         metrics.watch_writes(experiment_log)
     caches = _caches(chosen)
     policy = chosen.address_policy(allow_loopback=allow_loopback, api_server=api_server)
-    client, jobs = http or HttpClient(policy=policy), KubeJobRunner(writer)
+    client = http or HttpClient(policy=policy)
+    jobs = _jobs(writer, election, rng, (environ or {}).get(KUBECONFIG_VARIABLE, ""))
     tools = Tools(
         client, clock.wall, {**(environ or {}), ADDRESS_VARIABLE: chosen.prometheus_address}
     )
@@ -162,7 +165,22 @@ def controller_set(
         recorder=recorder,
         sweep=chosen.sweep,
     )
+    if isinstance(jobs, RemoteJobRunner):
+        manager.on_stop = jobs.close
     return (manager,)
+
+
+def _jobs(
+    writer: KubeApi, election: Election | None, rng: random.Random, place: str
+) -> KubeJobRunner | RemoteJobRunner:
+    """Runs the Jobs of metrics: here, or in the cluster at ``place``."""
+    if not place:
+        return KubeJobRunner(writer)
+
+    def guarded(api: KubeApi) -> KubeApi:
+        return api if election is None else GuardedApi(api, election.remaining)
+
+    return RemoteJobRunner(over_http(place, rng), guarded)
 
 
 def _named_services(reader: RolloutReader) -> KeyMapper:

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from rollouts.kube import transport
 
+IN_CLUSTER: Final = "in-cluster"
 _SERVICE_ACCOUNT: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
 
@@ -63,8 +64,29 @@ async def connect(
     options: ConnectOptions, environ: "os._Environ[str] | dict[str, str]" = os.environ
 ) -> Connection:
     """Find and load the settings. Nothing is sent to the cluster yet. Raises ConfigError."""
+    named = environ.get("POD_NAMESPACE", "")
+    return await _connected(_source(options, environ), options, named)
+
+
+async def connect_to(place: str) -> Connection:
+    """The way to the cluster of one kubeconfig, or with ``in-cluster`` to that around this process.
+
+    Nothing is sent yet. Raises ConfigError.
+    """
+    options = ConnectOptions()
+    source = _InCluster() if place == IN_CLUSTER else _Kubeconfig(_existing(place), options)
+    return await _connected(source, options)
+
+
+def _existing(path: str) -> str:
+    found = Path(path).expanduser()
+    if not found.is_file():
+        raise ConfigError(f"kubeconfig {path}: no such file")
+    return str(found)
+
+
+async def _connected(source: "_Source", options: ConnectOptions, namespace: str = "") -> Connection:
     configuration = transport.load().Configuration()
-    source = _source(options, environ)
 
     async def reload() -> None:
         try:
@@ -79,7 +101,7 @@ async def connect(
     await reload()
     return Connection(
         configuration,
-        options.namespace or environ.get("POD_NAMESPACE", "") or source.namespace or "default",
+        options.namespace or namespace or source.namespace or "default",
         reload,
         _impersonation(options),
         options.request_timeout,

@@ -72,7 +72,7 @@ def provider(runner, clock):
 
 
 def test_the_job_is_named_labelled_and_owned():
-    job = build_job(RUN, metric(), 3, "team")
+    job = build_job(RUN, metric(), 3, "team", owned=True)
     assert job["metadata"]["name"] == f"{UID}.smoke.3"
     assert job["metadata"]["labels"] == {"a": "b", "analysisrun.argoproj.io/uid": UID}
     assert job["metadata"]["annotations"] == {
@@ -90,27 +90,32 @@ def test_the_job_is_named_labelled_and_owned():
 
 
 def test_a_long_name_fits():
-    job = build_job(RUN, metric("m" * 100), 12, "team")
+    job = build_job(RUN, metric("m" * 100), 12, "team", owned=True)
     assert len(job["metadata"]["name"]) == 63
     assert job["metadata"]["name"].endswith("m.12")
 
 
-def test_a_job_elsewhere_has_no_owner():
-    assert "ownerReferences" not in build_job(RUN, metric(), 1, "jobs")["metadata"]
+@pytest.mark.parametrize("where", [{"namespace": "jobs"}, {"elsewhere": True}])
+async def test_a_job_elsewhere_has_no_owner(runner, clock, where):
+    await JobProvider(runner, clock, **where).run(RUN, metric(), 1)
+    (job,) = runner.jobs.values()
+    assert "ownerReferences" not in job["metadata"]
 
 
 def test_the_environment_says_where_jobs_run():
-    def namespace(**environ):
+    def place(**environ):
         tools = Tools(HttpClient(), lambda: 0.0, environ)
-        return default_providers(tools, jobs=None).by_name["job"].namespace
+        made = default_providers(tools, jobs=None).by_name["job"]
+        return made.namespace, made.elsewhere
 
-    assert namespace() == ""
-    assert namespace(ARGO_ROLLOUTS_ANALYSIS_JOB_NAMESPACE="jobs") == "jobs"
+    assert place() == ("", False)
+    assert place(ARGO_ROLLOUTS_ANALYSIS_JOB_NAMESPACE="jobs") == ("jobs", False)
+    assert place(ARGO_ROLLOUTS_ANALYSIS_JOB_KUBECONFIG="in-cluster") == ("", True)
 
 
 def test_the_metric_is_not_changed():
     given = metric()
-    build_job(RUN, given, 1, "team")
+    build_job(RUN, given, 1, "team", owned=True)
     assert given == metric()
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from rollouts.kube.config import ConfigError, ConnectOptions, connect
+from rollouts.kube.config import ConfigError, ConnectOptions, connect, connect_to
 
 
 def write(path: Path, *, server: str = "https://one:6443", name: str = "one", **user: Any) -> str:
@@ -44,6 +44,22 @@ async def test_files_are_merged_and_the_first_current_context_is_overridden_by_f
     connection = await connect(mixed, environ)
     assert (connection.host, connection.namespace) == ("https://two:6443", "mine")
     assert await token(mixed, environ) == "Bearer token-two"
+
+
+async def test_a_cluster_may_be_named_by_a_file_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KUBECONFIG", write(tmp_path / "two", server="https://two:6443", name="two"))
+    connection = await connect_to(write(tmp_path / "one"))
+    assert (connection.host, connection.namespace) == ("https://one:6443", "ns-one")
+    with pytest.raises(ConfigError, match="no such file"):
+        await connect_to(str(tmp_path / "none"))
+
+
+async def test_outside_a_cluster_there_is_none_around(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+    with pytest.raises(ConfigError, match="in-cluster service account"):
+        await connect_to("in-cluster")
 
 
 async def test_flags_win_over_files(tmp_path: Path) -> None:
