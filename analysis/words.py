@@ -55,6 +55,16 @@ def unhappy(run: Obj) -> Iterator[Obj]:
             yield result
 
 
+def worth_telling(run: Obj) -> Iterator[Obj]:
+    """Metrics that are unhappy, or in the middle of a long measurement that says how it goes."""
+    doubtful = [result.get("name") for result in unhappy(run)]
+    for result in results(run):
+        last = latest(result)
+        going = not last.get("finishedAt") and (last.get("metadata") or {}).get("reason")
+        if going or result.get("name") in doubtful:
+            yield result
+
+
 def verdict(run: Obj) -> str:
     """Everything that speaks against a run in one line; empty when nothing does."""
     deciding = [result for result in unhappy(run) if not result.get("dryRun")]

@@ -220,8 +220,8 @@ def _run(run: Obj, now: float) -> Node:
 
 
 def _doubts(run: Obj) -> Iterator[Node]:
-    """Metrics that did not succeed, each with its reason."""
-    for result in words.unhappy(run):
+    """Metrics that did not succeed or are being compared, each with its reason."""
+    for result in words.worth_telling(run):
         phase = str(result.get("phase") or "")
         mark = "◌" if phase == "Running" else icon(phase)
         why = words.reason(words.decisive(result))

@@ -4,6 +4,7 @@ import asyncio
 import json
 import urllib.parse
 
+from analysis import words
 from analysis.providers import judge, sequential
 from analysis.providers.http import Response
 from analysis.providers.tools import Tools
@@ -74,6 +75,8 @@ async def test_a_long_measurement_is_told_at_every_look(world):
         assert status["phase"] == "Running"
     assert len(set(values)) == 5
     assert "canary 0/200 bad" in values[3]
+    (told,) = words.worth_telling(await world.run())
+    assert words.sentence(told).startswith("errors Running: canary 0.00% bad (0/250)")
 
 
 class Counted:
