@@ -72,6 +72,8 @@ def refusal(metric: MetricPlan) -> str:
     config = metric.metric.provider.prometheus
     if config is None:
         kind = (metric.metric.provider.configured() or ["none"])[0]
+        if kind in ("sequential", "judge"):
+            return f"the provider {kind} compares two versions that run at the same time"
         return f"the provider {kind} keeps no history that could be asked"
     times = [metric.limits.interval or 1.0, metric.limits.initial_delay + 1]
     if config.range_query is not None:
