@@ -17,7 +17,7 @@ _VERBS: Final = {
     "list": ("rollouts.cli.listing:list_", "List Rollouts or Experiments, one line each."),
     "create": ("rollouts.cli.create:create", "Create objects from files, or an AnalysisRun."),
     "status": ("rollouts.cli.status:status", "Show the phase of a Rollout and wait for its end."),
-    "why": ("rollouts.cli.why:why", "Say what a Rollout waits for, and what would help."),
+    "why": ("rollouts.cli.why:why", "Say what a Rollout or an Experiment waits for."),
     "set": ("rollouts.cli.setting:set_", "Change the image of a container."),
     "promote": ("rollouts.cli.steer:promote", "Go on from a pause, or skip the rest."),
     "abort": ("rollouts.cli.steer:abort", "Go back to the stable revision."),

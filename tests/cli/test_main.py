@@ -168,3 +168,37 @@ def test_why_asks_the_planner(capsys):
     assert capsys.readouterr().out.startswith("rollout 'shop': ")
     assert world.run("why", "nope") == 1
     assert capsys.readouterr().err == 'Error: rollouts.argoproj.io "nope" not found\n'
+
+
+def test_why_asks_the_planner_of_experiments(capsys):
+    world = World()
+    world.experiment(world.rollout(), "trial", 1)
+    assert world.run("why", "experiment", "trial") == 0
+    plain = capsys.readouterr().out
+    assert plain.startswith("experiment 'trial': ")
+    assert world.run("why", "exp", "trial") == 0
+    assert capsys.readouterr().out == plain
+    assert world.run("why", "rollout", "shop") == 0
+    assert capsys.readouterr().out.startswith("rollout 'shop': ")
+    assert world.run("why", "experiment", "nope") == 1
+    assert capsys.readouterr().err == 'Error: experiments.argoproj.io "nope" not found\n'
+
+
+def test_why_takes_one_word_for_a_rollout_whatever_it_is_called(capsys):
+    world = World()
+    world.rollout("experiment")
+    assert world.run("why", "experiment") == 0
+    assert capsys.readouterr().out.startswith("rollout 'experiment': ")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("ar", "x"), "use 'rollouts get analysisrun x'"),
+        (("pod", "x"), "'pod' is neither rollout nor experiment"),
+        (("a", "b", "c"), "takes a name, or a kind and a name"),
+    ],
+)
+def test_why_says_what_it_can_be_asked_about(words, said, capsys):
+    assert World().run("why", *words) == 1
+    assert said in capsys.readouterr().err
