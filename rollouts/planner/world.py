@@ -110,10 +110,11 @@ class ReplicaSet:
         """Whether it was made first. Times are whole seconds, so within one the numbers tell: the
         first each had, since a revision that comes back gets a new one.
         """
-        return (self.created, self._first_revision) < (other.created, other._first_revision)
+        return (self.created, self.first_revision) < (other.created, other.first_revision)
 
     @property
-    def _first_revision(self) -> int:
+    def first_revision(self) -> int:
+        """The number it had before any others."""
         annotations = self.raw["metadata"].get("annotations") or {}
         passed = str(annotations.get(keys.REVISION_HISTORY) or "").split(",")
         numbers = [int(each) for each in passed if _is_decimal(each)]
