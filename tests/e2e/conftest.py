@@ -8,6 +8,7 @@ controller of ours: that runs in the test process, because the metrics it asks f
 import asyncio
 import random
 import re
+import zlib
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from typing import Any
@@ -51,7 +52,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def play(request: pytest.FixtureRequest) -> Callable[[Story], None]:
     """Runs a story in a namespace of its own, with our controller watching."""
     path = kubeconfig_of(request.config)
-    name = re.sub(r"[^a-z0-9]+", "-", request.node.name.lower())[:50].strip("-")
+    words = re.sub(r"[^a-z0-9]+", "-", request.node.name.lower())[:45].strip("-")
+    name = f"{words}-{zlib.crc32(request.node.name.encode()):08x}"  # long names begin alike
 
     def run(story: Story) -> None:
         if path:
