@@ -125,7 +125,8 @@ def build_job(run: RunRef, metric: Metric, ordinal: int, namespace: str, *, owne
     tail = f".{ordinal}"
     room = _MAX_NAME - len(run.uid) - 1 - len(tail)
     meta: Obj = {
-        "name": f"{run.uid}.{metric.name[:room]}{tail}",
+        # Where it is cut, a "-" or "." may be left at the end, which no part of a name may have.
+        "name": f"{run.uid}.{metric.name[:room].rstrip('-.')}{tail}",
         "namespace": namespace,
         "labels": {**config.metadata.labels, UID_LABEL: run.uid},
         "annotations": {

@@ -95,6 +95,12 @@ def test_a_long_name_fits():
     assert job["metadata"]["name"].endswith("m.12")
 
 
+def test_a_long_name_is_not_cut_into_one_the_api_server_refuses():
+    # 24 characters are left for the metric, and each part of a name ends in a letter or digit.
+    job = build_job(RUN, metric("a-very-long-metric-name-that-does-not-fit"), 1, "team", owned=True)
+    assert job["metadata"]["name"].removeprefix(UID) == ".a-very-long-metric-name.1"
+
+
 @pytest.mark.parametrize("where", [{"namespace": "jobs"}, {"elsewhere": True}])
 async def test_a_job_elsewhere_has_no_owner(runner, clock, where):
     await JobProvider(runner, clock, **where).run(RUN, metric(), 1)
