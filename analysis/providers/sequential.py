@@ -197,7 +197,8 @@ def _outcome(config: Sequential, notes: Notes, found: Found) -> tuple[Phase, str
         return Phase.SUCCESSFUL, "nothing speaks against the canary"
     seen = f"{notes.state.total_canary} of the canary and {notes.state.total_stable} of stable"
     return Phase.INCONCLUSIVE, (
-        f"too few requests to say: {seen}, where each needs {config.minimum_requests}"
+        f"too few requests to say: {seen} while both had some, where each needs "
+        f"{config.minimum_requests}"
     )
 
 

@@ -75,7 +75,9 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """Everything known; ``canary`` and ``all`` are requests of the current segment."""
+    """Everything known; ``canary`` and ``all`` are requests of the current segment. Requests count
+    only of intervals in which both versions had some: nothing else can be compared.
+    """
 
     questions: tuple[Evidence, ...]
     canary: int = 0
@@ -113,12 +115,7 @@ def look(state: State, counts: Sequence[Counts], rules: Rules) -> tuple[State, F
     """
     first = counts[0]
     canary, every = first.canary, first.canary + first.stable
-    state = replace(
-        state,
-        looks=state.looks + 1,
-        total_canary=state.total_canary + canary,
-        total_stable=state.total_stable + first.stable,
-    )
+    state = replace(state, looks=state.looks + 1)
     if 0 < canary < every:
         if _share_changed(state, canary, every):
             state = _closed(state, rules)
@@ -127,7 +124,14 @@ def look(state: State, counts: Sequence[Counts], rules: Rules) -> tuple[State, F
         questions = [
             _added(known, one, share) for known, one in zip(state.questions, counts, strict=True)
         ]
-        state = replace(state, questions=tuple(questions), canary=segment[0], all=segment[1])
+        state = replace(
+            state,
+            questions=tuple(questions),
+            canary=segment[0],
+            all=segment[1],
+            total_canary=state.total_canary + canary,
+            total_stable=state.total_stable + first.stable,
+        )
     scores = _scores(state, rules)
     best = [
         replace(each, best=max(each.best, more))

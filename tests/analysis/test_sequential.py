@@ -144,6 +144,19 @@ async def test_without_any_series_nobody_knows(world):
     assert "canary no requests, stable no requests" in measurement.message
 
 
+async def test_requests_of_one_version_at_a_time_compare_nothing(world):
+    # First all traffic goes to stable, then all of it to a canary that answers nothing but errors.
+    found = await world.looks(metric(), times=5, canary=0)
+    found = await world.looks(metric(), measurement=found, canary=500, canary_bad=500, stable=0)
+    assert found.phase is Phase.INCONCLUSIVE
+    assert "too few requests to say: 0 of the canary and 0 of stable" in found.message
+
+
+async def test_a_stable_version_alone_is_not_called_flawless(world):
+    found = await world.looks(metric(), canary=0, stable_bad=2)
+    assert "0.00% bad" not in found.message
+
+
 async def test_another_controller_goes_on_where_the_first_one_stopped(world):
     half = await world.looks(metric(), times=5, canary_bad=1)
     stored = type(half).model_validate(json.loads(half.model_dump_json(by_alias=True)))
